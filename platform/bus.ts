@@ -1,0 +1,183 @@
+import { type Channel, type ChannelModel, type ConfirmChannel, type ConsumeMessage, connect } from 'amqplib'
+import type { Event } from './events.ts'
+import { log } from './log.ts'
+import { gauge } from './metrics.ts'
+
+/** The topic exchange that carries every event; the routing key is the event's type. */
+export const EXCHANGE = 'healthmed.events'
+/** Where messages wait that no consumer could process; `x-queue` and `x-reason` say whose and why. */
+export const DEAD_LETTERS = 'healthmed.dead-letters'
+
+const CONFIRM_TIMEOUT_MS = 10_000
+const connectedGauge = gauge('broker_connected', 'Whether the connection to the broker stands', [])
+
+/** A queue with what it is bound to. */
+export type Subscription = {
+  queue: string
+  bindings: string[]
+  prefetch: number
+  onMessage: (message: ConsumeMessage, ack: () => void) => Promise<void>
+}
+
+/** A connection to the broker that heals itself: topology, publisher and consumers are made anew after each loss. */
+export type Bus = {
+  /** Resolves when the broker confirmed the event and some queue took it; rejects otherwise, and then it may or may not have gone out. */
+  publish: (event: Event) => Promise<void>
+  /** Puts a message aside with the reason; resolves when the broker confirmed. */
+  deadLetter: (content: Buffer, about: { queue: string; type: string; messageId: string; reason: string }) => Promise<void>
+  /** Takes a message out of the dead letters or puts one back; the channel is the caller's to close. Rejects while disconnected. */
+  openChannel: () => Promise<ConfirmChannel>
+  connected: () => boolean
+  /** Stops consuming and waits for the messages at hand. */
+  stopConsuming: () => Promise<void>
+  close: () => Promise<void>
+}
+
+type Options = { url: string; name: string; subscription?: Subscription }
+
+/** Connects, or goes on trying in the background with back-off and jitter: a service starts and works without its broker. */
+export async function connectBus({ url, name, subscription }: Options): Promise<Bus> {
+  let publisher: Publisher | undefined
+  let consumer: { channel: Channel; tag: string } | undefined
+  let consuming = subscription !== undefined
+  const atWork = new Set<Promise<void>>()
+
+  async function setup(model: ChannelModel) {
+    model.on('error', (error) => log.warn({ reason: error.message }, 'broker connection failed'))
+    const channel = await guarded(model, await model.createConfirmChannel())
+    await declareTopology(channel)
+    if (subscription && consuming) {
+      const incoming = await guarded(model, await model.createChannel())
+      await declareQueue(incoming, subscription)
+      await incoming.prefetch(subscription.prefetch)
+      const { consumerTag } = await incoming.consume(subscription.queue, (message) => {
+        // null: the broker cancelled us (the queue went away); a new connection declares it again
+        if (!message) return void model.close().catch(() => {})
+        const work = subscription.onMessage(message, () => ackIfOpen(incoming, message))
+        atWork.add(work)
+        work.finally(() => atWork.delete(work))
+      })
+      consumer = { channel: incoming, tag: consumerTag }
+    }
+    publisher = openPublisher(channel)
+  }
+
+  const connection = await connect(withHeartbeat(url), {
+    timeout: 5_000,
+    clientProperties: { connection_name: name },
+    recovery: { initialDelay: 200, maxDelay: 5_000, jitter: 0.3, maxRetries: Number.POSITIVE_INFINITY, waitForConnect: false, setup }
+  })
+  connection.on('connect', () => {
+    connectedGauge.set({}, 1)
+    log.info('broker connected')
+  })
+  connection.on('connect-failed', (error: Error) => log.warn({ reason: error.message }, 'broker not reached, trying again'))
+  connection.on('disconnect', (error: Error) => {
+    connectedGauge.set({}, 0)
+    publisher = undefined
+    log.warn({ reason: error.message }, 'broker connection lost')
+  })
+  connection.on('error', () => {})
+  connection.on('handler-error', (error: Error) => log.error({ reason: error.message }, 'a broker event handler failed'))
+
+  const ready = () => {
+    if (!publisher) throw new Error('the broker is not connected')
+    return publisher
+  }
+  return {
+    publish: async (event) =>
+      ready().send(EXCHANGE, event.type, Buffer.from(JSON.stringify(event)), {
+        messageId: event.id,
+        type: event.type,
+        contentType: 'application/cloudevents+json',
+        headers: { traceparent: event.traceparent }
+      }),
+    deadLetter: async (content, { queue, type, messageId, reason }) =>
+      ready().send(DEAD_LETTERS, queue, content, {
+        messageId,
+        type,
+        headers: { 'x-queue': queue, 'x-reason': reason.slice(0, 500), 'x-at': new Date().toISOString() }
+      }),
+    openChannel: async () => {
+      ready()
+      const channel = await connection.createConfirmChannel()
+      channel.on('error', () => {})
+      return channel
+    },
+    connected: () => publisher !== undefined,
+    stopConsuming: async () => {
+      consuming = false
+      await consumer?.channel.cancel(consumer.tag).catch(() => {})
+      await Promise.allSettled(atWork)
+    },
+    close: async () => {
+      publisher = undefined
+      await Promise.race([connection.close(), Bun.sleep(3_000)]).catch(() => {})
+    }
+  }
+}
+
+function withHeartbeat(url: string): string {
+  const address = new URL(url)
+  if (!address.searchParams.has('heartbeat')) address.searchParams.set('heartbeat', '10')
+  return address.href
+}
+
+/** A channel that the broker closed never comes back by itself: the connection is closed, and so made anew. */
+async function guarded<C extends Channel>(model: ChannelModel, channel: C): Promise<C> {
+  channel.on('error', (error) => log.warn({ reason: error.message }, 'broker channel failed'))
+  channel.on('close', () => void model.close().catch(() => {}))
+  channel.on('handler-error', (error) => log.error({ reason: String(error) }, 'a broker event handler failed'))
+  return channel
+}
+
+async function declareTopology(channel: Channel) {
+  await channel.assertExchange(EXCHANGE, 'topic', { durable: true })
+  await channel.assertExchange(DEAD_LETTERS, 'fanout', { durable: true })
+  await channel.assertQueue(DEAD_LETTERS, { durable: true, arguments: { 'x-queue-type': 'quorum' } })
+  await channel.bindQueue(DEAD_LETTERS, DEAD_LETTERS, '')
+}
+
+async function declareQueue(channel: Channel, { queue, bindings }: Subscription) {
+  const quorum = {
+    'x-queue-type': 'quorum',
+    'x-dead-letter-exchange': DEAD_LETTERS,
+    'x-dead-letter-strategy': 'at-least-once',
+    'x-overflow': 'reject-publish'
+  }
+  await channel.assertQueue(queue, { durable: true, arguments: quorum })
+  for (const binding of bindings) await channel.bindQueue(queue, EXCHANGE, binding)
+}
+
+function ackIfOpen(channel: Channel, message: ConsumeMessage) {
+  try {
+    channel.ack(message)
+  } catch {
+    // the channel died meanwhile: the broker delivers again and the inbox knows the message
+  }
+}
+
+type Publisher = ReturnType<typeof openPublisher>
+
+/** Publishing with confirms. A message that no queue takes is confirmed all the same, but its `return` comes before the confirm. */
+function openPublisher(channel: ConfirmChannel) {
+  const returned = new Set<string>()
+  channel.on('return', (message: ConsumeMessage) => returned.add(message.properties.messageId))
+  return {
+    send: (
+      exchange: string,
+      key: string,
+      content: Buffer,
+      options: { messageId: string; type: string; contentType?: string; headers: Record<string, string> }
+    ) =>
+      new Promise<void>((resolve, reject) => {
+        const late = setTimeout(() => reject(new Error('the broker did not confirm in time')), CONFIRM_TIMEOUT_MS)
+        channel.publish(exchange, key, content, { ...options, persistent: true, mandatory: true }, (error) => {
+          clearTimeout(late)
+          if (returned.delete(options.messageId)) reject(new Error('no queue takes this event'))
+          else if (error) reject(error instanceof Error ? error : new Error('the broker refused the event'))
+          else resolve()
+        })
+      })
+  }
+}

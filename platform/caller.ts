@@ -1,0 +1,81 @@
+import { Elysia } from 'elysia'
+import { errors, jwtVerify } from 'jose'
+import type { Trust } from './keys.ts'
+import { Problem } from './problem.ts'
+
+/** `iss` of every access token. */
+export const ISSUER = 'healthmed'
+/** `aud` of every access token. */
+export const AUDIENCE = 'healthmed-api'
+/** `typ` of an access token, RFC 9068: no other token that we sign can be taken for one. */
+export const TOKEN_TYPE = 'at+jwt'
+
+const roles = ['patient', 'doctor', 'admin'] as const
+/** What a person is to the system. */
+export type Role = (typeof roles)[number]
+
+/** Who calls, as the checked token says. `expiresAt` is in Unix seconds. */
+export type Caller = { id: string; sid: string; role: Role; name: string; emailVerified: boolean; expiresAt: number }
+
+/** Reads an `Authorization` header. Throws `unauthenticated`, `token_expired`, `token_invalid` or `token_revoked`. */
+export type Verify = (authorization: string | null) => Promise<Caller>
+
+const REMEMBERED_TOKENS = 50_000
+const MAX_TOKEN_LENGTH = 4_096
+
+/** A check of access tokens that remembers those it has verified until they expire. `nowMs` is the clock, Unix milliseconds. */
+export function verifierOf({ keyFor, isEnded }: Pick<Trust, 'keyFor' | 'isEnded'>, nowMs: () => number = Date.now): Verify {
+  const remembered = new Map<string, Caller>()
+  return async (authorization) => {
+    if (!authorization) throw new Problem('unauthenticated')
+    if (authorization.length > MAX_TOKEN_LENGTH) throw new Problem('token_invalid')
+    const known = remembered.get(authorization)
+    if (known) {
+      if (known.expiresAt * 1000 <= nowMs()) {
+        remembered.delete(authorization)
+        throw new Problem('token_expired')
+      }
+      if (isEnded(known.sid)) throw new Problem('token_revoked')
+      return known
+    }
+    const token = /^Bearer +([A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+)$/i.exec(authorization)?.[1]
+    if (!token) throw new Problem(/^Bearer\b/i.test(authorization) ? 'token_invalid' : 'unauthenticated')
+    const caller = await verify(token, keyFor, nowMs())
+    if (isEnded(caller.sid)) throw new Problem('token_revoked')
+    // the oldest goes first: a Map keeps the order in which its entries came
+    if (remembered.size >= REMEMBERED_TOKENS) remembered.delete(remembered.keys().next().value as string)
+    remembered.set(authorization, caller)
+    return caller
+  }
+}
+
+/** RFC 8725: algorithm, issuer, audience, type and the claims that must be there are all pinned. */
+async function verify(token: string, keyFor: Trust['keyFor'], nowMs: number): Promise<Caller> {
+  try {
+    const { payload } = await jwtVerify(token, keyFor, {
+      algorithms: ['EdDSA'],
+      issuer: ISSUER,
+      audience: AUDIENCE,
+      typ: TOKEN_TYPE,
+      requiredClaims: ['exp', 'iat', 'sub', 'sid', 'role'],
+      currentDate: new Date(nowMs)
+    })
+    const { sub, sid, role, name, exp, email_verified } = payload
+    if (!roles.includes(role as Role) || typeof sid !== 'string' || !sub || !exp) throw new Problem('token_invalid')
+    return { id: sub, sid, role: role as Role, name: String(name ?? ''), emailVerified: email_verified === true, expiresAt: exp }
+  } catch (error) {
+    if (error instanceof errors.JWTExpired) throw new Problem('token_expired')
+    throw new Problem('token_invalid')
+  }
+}
+
+/**
+ * Gives the routes below it `who`, the caller, and refuses other roles than those named (none named: any). It runs before validation: who may not
+ * call learns nothing of the schema.
+ */
+export const bearer = (verify: Verify, ...allowed: Role[]) =>
+  new Elysia({ name: 'bearer', seed: allowed }).derive({ as: 'scoped' }, async ({ request }) => {
+    const who = await verify(request.headers.get('authorization'))
+    if (allowed.length > 0 && !allowed.includes(who.role)) throw new Problem('forbidden')
+    return { who }
+  })

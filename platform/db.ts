@@ -1,0 +1,84 @@
+import postgres from 'postgres'
+import type { SQLStatement } from 'sql-template-strings'
+import { log } from './log.ts'
+import { isCode, Problem } from './problem.ts'
+
+/** A pool of connections. */
+export type Sql = postgres.Sql<{ bigint: number }>
+/** A pool or a transaction: whatever can run a statement. */
+export type Db = Sql | postgres.TransactionSql<{ bigint: number }>
+
+type Options = { name: string; max?: number; prepare?: boolean; statementTimeoutMs?: number }
+
+/** Opens a pool. Dates stay `YYYY-MM-DD` strings, `bigint` becomes a number, columns arrive in camelCase. Every wait is bounded. */
+export function connect(url: string, { name, max = 10, prepare = true, statementTimeoutMs = 10_000 }: Options): Sql {
+  const pool = postgres(url, {
+    max,
+    prepare,
+    idle_timeout: 300,
+    connect_timeout: 5,
+    onnotice: () => {},
+    transform: { column: { from: postgres.toCamel } },
+    types: {
+      // a date is a day on a wall calendar: as a Date it would slip to the day before west of Greenwich
+      date: { to: 1082, from: [1082], serialize: (day: string) => day, parse: (day: string) => day },
+      bigint: { to: 20, from: [20], serialize: (value: number) => String(value), parse: Number }
+    },
+    connection: {
+      application_name: name,
+      statement_timeout: statementTimeoutMs,
+      lock_timeout: 5_000,
+      idle_in_transaction_session_timeout: 15_000
+    }
+  })
+  return pool as unknown as Sql
+}
+
+/** Runs one statement and types its rows: the only door from SQL text to TypeScript in this repository. */
+export async function rows<Row extends object>(db: Db, statement: SQLStatement): Promise<Row[]> {
+  return [...(await db.unsafe<Row[]>(statement.text, statement.values as postgres.ParameterOrJSON<never>[], { prepare: true }))]
+}
+
+/** The first row, or undefined where there is none. */
+export async function maybeOne<Row extends object>(db: Db, statement: SQLStatement): Promise<Row | undefined> {
+  return (await rows<Row>(db, statement))[0]
+}
+
+/** The one row that must be there; throws where it is not. */
+export async function one<Row extends object>(db: Db, statement: SQLStatement): Promise<Row> {
+  const row = await maybeOne<Row>(db, statement)
+  if (!row) throw new Error('a statement that always answers a row answered none')
+  return row
+}
+
+/** Runs a statement for its effect and tells how many rows it touched. */
+export async function run(db: Db, statement: SQLStatement): Promise<number> {
+  return (await db.unsafe(statement.text, statement.values as postgres.ParameterOrJSON<never>[], { prepare: true })).count
+}
+
+const RETRIES = 4
+const retryable = new Set(['40001', '40P01'])
+
+/**
+ * Runs `work` in a transaction, again where the database asked for it (serialization failure, deadlock). Inside a transaction it joins that one.
+ * A violated constraint that bears a problem's code is thrown as that problem.
+ */
+export async function transaction<T>(db: Db, work: (tx: Db) => Promise<T>): Promise<T> {
+  if (!('begin' in db)) return work(db)
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return (await db.begin((tx) => work(tx))) as T
+    } catch (error) {
+      if (!isPostgresError(error) || !retryable.has(error.code) || attempt === RETRIES) throw asProblem(error)
+      log.warn({ code: error.code, attempt }, 'transaction tried again')
+      await Bun.sleep(Math.random() * 10 * 2 ** attempt)
+    }
+  }
+}
+
+/** Whether the database itself refused, so that its SQLSTATE may be asked. */
+export const isPostgresError = (error: unknown): error is postgres.PostgresError => error instanceof Error && error.name === 'PostgresError'
+
+/** The problem that a violated constraint is named after, else the error as it was. */
+export const asProblem = (error: unknown): unknown =>
+  isPostgresError(error) && isCode(error.constraint_name) ? new Problem(error.constraint_name) : error

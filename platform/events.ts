@@ -1,0 +1,116 @@
+import { type Static, type TProperties, Type } from '@sinclair/typebox'
+
+/*
+ * Every event that crosses a service border, CloudEvents 1.0 in JSON. Ids only, but for `user.*`, which carries what scheduling (names) and the
+ * notifier (addresses) keep. An unknown field is ignored, a missing one sends the message to the dead letters. A breaking change is a new `.vN`.
+ */
+const Id = Type.String({ minLength: 36, maxLength: 36 })
+const Moment = Type.String({ minLength: 20 })
+const nullable = <T extends Parameters<typeof Type.Union>[0][number]>(schema: T) => Type.Union([schema, Type.Null()])
+const data = <P extends TProperties>(properties: P) => Type.Object(properties)
+
+const User = data({
+  id: Id,
+  role: Type.Union([Type.Literal('patient'), Type.Literal('doctor'), Type.Literal('admin')]),
+  name: Type.String(),
+  email: Type.String(),
+  emailVerified: Type.Boolean(),
+  locale: Type.String(),
+  timezone: Type.String(),
+  /** `123456-SP`, doctors only. */
+  crm: nullable(Type.String()),
+  /** Doctors only. */
+  approval: nullable(Type.Union([Type.Literal('pending'), Type.Literal('approved'), Type.Literal('rejected')])),
+  disabled: Type.Boolean(),
+  /** Rises with every change of the person: an older snapshot that arrives late changes nothing. */
+  version: Type.Integer()
+})
+
+const Appointment = data({
+  id: Id,
+  doctorId: Id,
+  patientId: Id,
+  start: Moment,
+  end: Moment,
+  /** Where the visit is: the doctor's zone. */
+  timezone: Type.String(),
+  status: Type.String(),
+  /** What decline, cancel and the like gave as their reason; never the patient's reason for the visit. */
+  statusReason: nullable(Type.String()),
+  /** Where it was before a move. */
+  previousStart: nullable(Moment),
+  /** Who did it: a party, an admin, or `system` (expiry, erasure). */
+  actor: data({ id: nullable(Id), role: Type.String() }),
+  version: Type.Integer(),
+  createdAt: Moment
+})
+
+const MailToken = data({ id: Id, token: Type.String(), expiresAt: Moment })
+
+/** The data of each event by its type. */
+export const events = {
+  'healthmed.user.registered.v1': User,
+  'healthmed.user.updated.v1': User,
+  'healthmed.user.erased.v1': data({ id: Id, role: Type.String(), version: Type.Integer() }),
+  'healthmed.user.verification_requested.v1': MailToken,
+  'healthmed.user.password_reset_requested.v1': MailToken,
+  'healthmed.user.locked_out.v1': data({ id: Id, until: Moment }),
+  'healthmed.doctor.approved.v1': data({ id: Id }),
+  'healthmed.doctor.rejected.v1': data({ id: Id, reason: Type.String() }),
+  'healthmed.appointment.requested.v1': Appointment,
+  'healthmed.appointment.confirmed.v1': Appointment,
+  'healthmed.appointment.declined.v1': Appointment,
+  'healthmed.appointment.cancelled.v1': Appointment,
+  'healthmed.appointment.rescheduled.v1': Appointment,
+  'healthmed.appointment.expired.v1': Appointment,
+  'healthmed.appointment.completed.v1': Appointment,
+  'healthmed.appointment.no_show.v1': Appointment,
+  'healthmed.waitlist.offered.v1': data({
+    id: Id,
+    patientId: Id,
+    doctorId: Id,
+    start: Moment,
+    end: Moment,
+    timezone: Type.String(),
+    expiresAt: Moment
+  })
+} as const
+
+/** The type of an event, which is also its routing key. */
+export type EventType = keyof typeof events
+/** What an event of a type says. */
+export type EventData<T extends EventType> = Static<(typeof events)[T]>
+/** A person as auth tells it. */
+export type UserSnapshot = Static<typeof User>
+/** An appointment as scheduling tells it. */
+export type AppointmentSnapshot = Static<typeof Appointment>
+
+/** CloudEvents 1.0 with the Distributed Tracing extension; `id` is the outbox row's, `subject` the aggregate's, `requestid` the request that caused it. */
+export type Event<T extends EventType = EventType> = {
+  specversion: '1.0'
+  id: string
+  type: T
+  source: string
+  subject: string
+  time: string
+  datacontenttype: 'application/json'
+  traceparent: string
+  requestid: string
+  data: EventData<T>
+}
+
+/** The frame of every event; its data is checked by the schema of its type. */
+export const Envelope = Type.Object({
+  specversion: Type.Literal('1.0'),
+  id: Id,
+  type: Type.String(),
+  source: Type.String(),
+  subject: Type.String(),
+  time: Moment,
+  traceparent: Type.String(),
+  requestid: Type.String(),
+  data: Type.Object({})
+})
+
+/** Whether this version of the system knows the type. */
+export const isEventType = (type: string): type is EventType => Object.hasOwn(events, type)

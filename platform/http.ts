@@ -1,0 +1,136 @@
+import { type AnyElysia, Elysia, type ElysiaConfig, type ValidationError } from 'elysia'
+import { currentTrace, describeError, log, requestIdFrom, traced, traceparentFrom } from './log.ts'
+import { httpRequests } from './metrics.ts'
+import { type FieldError, Problem, problemBody } from './problem.ts'
+
+/** Options of every root instance: unknown fields are refused, `/x/` is not `/x`, and a short `Host` cannot shift the path. */
+export const http = { normalize: false, strictPath: true, handler: { standardHostname: false } } satisfies ElysiaConfig<''>
+
+/** The largest body that is read, in bytes. */
+export const MAX_BODY = 64 * 1024
+
+/** Turns whatever was thrown into an RFC 9457 answer; nothing of an unknown error leaves the process. Use it first on a root instance. */
+export const problems = new Elysia({ name: 'problems' })
+  .onTransform({ as: 'global' }, ({ route }) => {
+    const trace = currentTrace()
+    if (trace) trace.route = route
+  })
+  .onError({ as: 'global' }, ({ error, code, set, request }) => {
+    const problem = asProblem(error, String(code))
+    if (problem.status >= 500) log.error({ ...describeError(error), code: problem.code }, 'request failed')
+    set.status = problem.status
+    // an object and no Response, so that hooks after it see the status; parsed headers of ours must not be overwritten
+    Object.assign(set.headers, problem.headers, { 'content-type': 'application/problem+json' })
+    return problemBody(problem, new URL(request.url).pathname, currentTrace()?.requestId ?? '')
+  })
+
+/** The problem that an error means to the client. */
+export function asProblem(error: unknown, code: string): Problem {
+  if (error instanceof Problem) return error
+  if (code === 'NOT_FOUND') return new Problem('not_found')
+  if (code === 'PARSE') return new Problem('malformed_json')
+  if (code === 'VALIDATION') return ofValidation(error as ValidationError)
+  // a Problem thrown inside a schema transform arrives wrapped
+  if (error instanceof Error && error.cause instanceof Problem) return error.cause
+  const inner = (error as { error?: unknown } | null)?.error
+  if (inner instanceof Problem) return inner
+  return new Problem('internal_error')
+}
+
+function ofValidation(error: ValidationError): Problem {
+  if (error.type === 'response') return new Problem('internal_error')
+  // an id that cannot be one names nothing
+  if (error.type === 'params') return new Problem('not_found')
+  const seen = new Map<string, FieldError>()
+  for (const issue of error.all as { path?: string; message?: string; schema?: { error?: unknown } }[]) {
+    const path = issue.path || '/'
+    const own = typeof issue.schema?.error === 'string' ? issue.schema.error : undefined
+    if (!seen.has(path)) seen.set(path, { path, message: own ?? issue.message ?? 'is not valid' })
+  }
+  const errors = [...seen.values()].slice(0, 20)
+  return new Problem('validation_failed', undefined, { errors: errors.length > 0 ? errors : [{ path: '/', message: 'is not valid' }] })
+}
+
+/** What answers requests: an app with what every process does around it. */
+export type Handler = (request: Request) => Promise<Response>
+
+/** Wraps an app: request id and trace, media type and size of bodies, HEAD, 405 with `Allow`, one metric and one log line a request. */
+export function handlerOf(app: AnyElysia): Handler {
+  return (request) => {
+    const requestId = requestIdFrom(request.headers.get('x-request-id'))
+    const trace = { requestId, traceparent: traceparentFrom(request.headers.get('traceparent')), route: undefined as string | undefined }
+    return traced(trace, async () => {
+      const started = performance.now()
+      const response = await answer(app, request)
+      response.headers.set('x-request-id', requestId)
+      observe(request.method, trace.route ?? 'unmatched', response.status, (performance.now() - started) / 1000)
+      return response
+    })
+  }
+}
+
+/** One metric and one log line for an answered request; probes are not logged. */
+export function observe(method: string, route: string, status: number, seconds: number): void {
+  httpRequests.observe({ method, route, status: String(status) }, seconds)
+  if (!/^\/(health|metrics|internal)/.test(route)) log.info({ method, route, status, ms: Math.round(seconds * 1e4) / 10 }, 'request')
+}
+
+async function answer(app: AnyElysia, request: Request): Promise<Response> {
+  const refused = refuseBody(request)
+  if (refused) return problemResponse(refused, request)
+  const head = request.method === 'HEAD'
+  const response = await app.handle(head ? new Request(request, { method: 'GET' }) : request)
+  const allowed = response.status === 404 && !currentTrace()?.route ? methodsOf(app, new URL(request.url).pathname) : []
+  if (allowed.length > 0)
+    return problemResponse(new Problem('method_not_allowed', undefined, { headers: { allow: allowed.join(', ') } }), request)
+  return head ? new Response(null, { status: response.status, headers: response.headers }) : response
+}
+
+function refuseBody(request: Request): Problem | undefined {
+  if (!request.body || request.method === 'GET' || request.method === 'HEAD') return undefined
+  if (Number(request.headers.get('content-length') ?? 0) > MAX_BODY) return new Problem('body_too_large')
+  const type = request.headers.get('content-type')?.split(';')[0]?.trim().toLowerCase()
+  return type === 'application/json' ? undefined : new Problem('unsupported_media_type')
+}
+
+/** A problem as a whole answer, for what stands outside of an app. */
+export const problemResponse = (problem: Problem, request: Request): Response =>
+  Response.json(problemBody(problem, new URL(request.url).pathname, currentTrace()?.requestId ?? ''), {
+    status: problem.status,
+    headers: { ...problem.headers, 'content-type': 'application/problem+json' }
+  })
+
+/** The methods that a path of an app knows; HEAD goes with GET. */
+function methodsOf(app: AnyElysia, path: string): string[] {
+  const methods = app.routes.filter((route) => matches(route.path, path)).map((route) => route.method)
+  return [...new Set(methods.flatMap((method) => (method === 'GET' ? ['GET', 'HEAD'] : [method])))].filter((method) => method !== 'ALL')
+}
+
+/** Whether a path is of a pattern such as `/v1/doctors/:id`. */
+export function matches(pattern: string, path: string): boolean {
+  const wanted = pattern.split('/')
+  const given = path.split('/')
+  return (
+    wanted.length === given.length && wanted.every((part, index) => (part.startsWith(':') ? given[index] !== '' : part === given[index]))
+  )
+}
+
+/** A server that takes requests until it is stopped. */
+export type Listener = { port: number; stop: () => Promise<void> }
+
+/** Listens on one port alone; a port in use is an error and never shared in silence. `stop` waits for what runs. */
+export function listen(handler: Handler, { port, host }: { port: number; host: string }): Listener {
+  const server = Bun.serve({
+    port,
+    hostname: host,
+    reusePort: false,
+    idleTimeout: 60,
+    maxRequestBodySize: 1024 * 1024,
+    fetch: handler,
+    error: (error) => {
+      log.error(describeError(error), 'a request failed outside of its handler')
+      return new Response(null, { status: 500 })
+    }
+  })
+  return { port: server.port ?? port, stop: () => server.stop() }
+}

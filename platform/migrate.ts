@@ -1,0 +1,42 @@
+import { join } from 'node:path'
+import Postgrator from 'postgrator'
+import postgres from 'postgres'
+import type { Schema } from './provision.ts'
+
+/**
+ * Brings a schema to the newest version as its owner: plain SQL files, forward only, one replica at a time.
+ * Gives the names of the migrations that it ran. Throws where a migration that ran before was changed since.
+ */
+export async function migrate(ownerUrl: string, schema: Schema): Promise<string[]> {
+  const sql = postgres(ownerUrl, {
+    max: 1,
+    onnotice: () => {},
+    connection: { application_name: `migrate ${schema}`, lock_timeout: 10_000 }
+  })
+  try {
+    // an advisory lock of the session: whoever comes second waits, and then finds the work done
+    await sql`select pg_advisory_lock(hashtext(${`migrate ${schema}`}))`
+    const postgrator = new Postgrator({
+      driver: 'pg',
+      database: new URL(ownerUrl).pathname.slice(1),
+      migrationPattern: join(import.meta.dir, '..', 'services', schema, 'migrations', '*.sql'),
+      schemaTable: 'schema_version',
+      currentSchema: schema,
+      validateChecksums: true,
+      execQuery: async (query: string) => ({ rows: [...(await sql.unsafe(query))] }),
+      execSqlScript: async (script: string) => {
+        // the library leaves the schema alone on the path; operator classes stand in `extensions`
+        await sql.unsafe(`begin;\nset local search_path = ${schema}, extensions;\n${script}\n;commit`)
+      }
+    })
+    return (await postgrator.migrate()).map((migration) => migration.filename)
+  } finally {
+    await sql.end({ timeout: 5 })
+  }
+}
+
+if (import.meta.main) {
+  const schema = process.argv[2] as Schema
+  const ran = await migrate(process.env.MIGRATION_DATABASE_URL ?? '', schema)
+  console.log(ran.length > 0 ? `${schema}: ran ${ran.length} migrations` : `${schema}: up to date`)
+}

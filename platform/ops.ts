@@ -1,0 +1,39 @@
+import { Elysia } from 'elysia'
+import { registry } from './metrics.ts'
+
+/** A dependency: whether it is up, and whether the process can do its work without it. */
+export type Check = { name: string; critical: boolean; up: () => Promise<boolean> | boolean }
+
+const CHECK_MS = 2_000
+let draining = false
+
+/** From now on `/health/ready` answers 503, so that no new work is sent here. */
+export const drain = (): void => {
+  draining = true
+}
+
+/** `/health/live`, `/health/ready` (says which dependency is down; only a critical one makes it 503) and `/metrics`. */
+export const ops = (checks: Check[]) =>
+  new Elysia({ name: 'ops', detail: { hide: true } })
+    .get('/health/live', () => ({ status: 'up' }))
+    .get('/health/ready', async ({ set }) => {
+      const states = await Promise.all(checks.map(async ({ name, critical, up }) => ({ name, critical, up: await within(up) })))
+      const down = draining || states.some((state) => state.critical && !state.up)
+      if (down) set.status = 503
+      return {
+        status: draining ? 'draining' : down ? 'down' : states.every((state) => state.up) ? 'up' : 'degraded',
+        checks: Object.fromEntries(states.map((state) => [state.name, state.up ? 'up' : 'down']))
+      }
+    })
+    .get('/metrics', async ({ set }) => {
+      set.headers['content-type'] = registry.contentType
+      return registry.metrics()
+    })
+
+async function within(up: Check['up']): Promise<boolean> {
+  try {
+    return await Promise.race([up(), Bun.sleep(CHECK_MS).then(() => false)])
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,183 @@
+import SQL from 'sql-template-strings'
+import type { Bus } from './bus.ts'
+import { type Db, rows, run, type Sql } from './db.ts'
+import type { Event, EventData, EventType } from './events.ts'
+import { currentTrace, describeError, log, traceparentFrom } from './log.ts'
+import { counter, gauge } from './metrics.ts'
+
+/*
+ * The transactional outbox. A schema that publishes has this table:
+ *
+ *   create table outbox (
+ *     seq bigint generated always as identity primary key,
+ *     id uuid not null unique,
+ *     type text not null,
+ *     subject uuid not null,
+ *     data jsonb not null,
+ *     traceparent text not null,
+ *     request_id text not null,
+ *     created_at timestamptz(3) not null default now(),
+ *     attempts int not null default 0,
+ *     lease_token uuid,
+ *     lease_until timestamptz,
+ *     last_error text,
+ *     sent_at timestamptz(3)
+ *   );
+ *   create index outbox_unsent on outbox (subject, seq) where sent_at is null;
+ *   create index outbox_unsent_seq on outbox (seq) where sent_at is null;
+ *   create index outbox_sent on outbox (sent_at) where sent_at is not null;
+ *   create function outbox_wake() returns trigger language plpgsql as $$ begin perform pg_notify(tg_table_schema || '_outbox', ''); return null; end $$;
+ *   create trigger outbox_wake after insert on outbox for each statement execute function outbox_wake();
+ */
+
+/** Says that something happened, in the transaction in which it happens. The relay publishes it after the commit. `subject` is the aggregate's id. */
+export async function announce<T extends EventType>(tx: Db, type: T, subject: string, data: EventData<T>): Promise<void> {
+  const { traceparent, requestId } = currentOrNewTrace()
+  await run(
+    tx,
+    SQL`insert into outbox (id, type, subject, data, traceparent, request_id)
+        values (${Bun.randomUUIDv7()}, ${type}, ${subject}, ${data}, ${traceparent}, ${requestId})`
+  )
+}
+
+/** The trace that an event bears: of the request at hand, or a new one for work that the system does by itself. */
+export const currentOrNewTrace = () => currentTrace() ?? { traceparent: traceparentFrom(null), requestId: crypto.randomUUID() }
+
+type Row = {
+  seq: number
+  id: string
+  type: EventType
+  subject: string
+  data: EventData<EventType>
+  traceparent: string
+  requestId: string
+  createdAt: Date
+}
+
+const published = counter('outbox_published_total', 'Events published and confirmed, by outcome', ['outcome'])
+const leaseConflicts = counter('outbox_lease_conflicts_total', 'Write-backs refused because another relay had taken the rows over', [])
+const depth = gauge('outbox_depth', 'Events that wait to be published', [])
+const oldest = gauge('outbox_oldest_seconds', 'Age of the oldest event that waits to be published', [])
+
+const BATCH = 200
+const LEASE_SECONDS = 30
+const POLL_MS = 1_000
+
+/**
+ * Takes the earliest unsent event of each aggregate, as many as a batch holds. An aggregate's next event becomes takeable only when the one before
+ * is marked sent: that keeps its order however many relays run.
+ */
+const claim = (db: Db, token: string) =>
+  rows<Row>(
+    db,
+    SQL`with candidate as materialized (
+          select o.seq from outbox o
+           where o.sent_at is null and (o.lease_until is null or o.lease_until < now())
+             and not exists (select 1 from outbox earlier where earlier.subject = o.subject and earlier.sent_at is null and earlier.seq < o.seq)
+           order by o.seq limit ${BATCH} for update skip locked)
+        update outbox set lease_token = ${token}::uuid, lease_until = now() + make_interval(secs => ${LEASE_SECONDS}), attempts = attempts + 1
+          from candidate where outbox.seq = candidate.seq
+        returning outbox.seq, id, type, subject, data, traceparent, request_id, created_at`
+  )
+
+/** Marks what the broker confirmed; rows whose lease another relay has taken since stay as they are. */
+const markSent = (db: Db, token: string, seqs: number[]) =>
+  run(
+    db,
+    SQL`update outbox set sent_at = now(), lease_token = null, lease_until = null, last_error = null
+         where seq = any(${seqs}::bigint[]) and lease_token = ${token}::uuid`
+  )
+
+/** Gives a row back with the reason; it is tried again after a delay that doubles up to a minute. */
+const giveBack = (db: Db, token: string, seq: number, reason: string) =>
+  run(
+    db,
+    SQL`update outbox set lease_token = null, lease_until = now() + least(interval '1 second' * power(2, least(attempts, 6)), interval '60 seconds'),
+               last_error = ${reason}
+         where seq = ${seq}::bigint and lease_token = ${token}::uuid`
+  )
+
+/** Publishes a batch and tells how many rows it took; one that the broker returned or refused is given back. */
+async function relayBatch(sql: Sql, bus: Bus, source: string): Promise<number> {
+  const token = crypto.randomUUID()
+  const batch = await claim(sql, token)
+  if (batch.length === 0) return 0
+  const outcomes = await Promise.allSettled(batch.map((row) => bus.publish(toEvent(row, source))))
+  const sent = batch.filter((_, index) => outcomes[index]?.status === 'fulfilled').map((row) => row.seq)
+  const marked = sent.length > 0 ? await markSent(sql, token, sent) : 0
+  published.inc({ outcome: 'sent' }, marked)
+  if (marked < sent.length) leaseConflicts.inc({}, sent.length - marked)
+  for (const [index, outcome] of outcomes.entries()) {
+    const row = batch[index]
+    if (outcome.status === 'fulfilled' || !row) continue
+    const reason = outcome.reason instanceof Error ? outcome.reason.message : 'not published'
+    published.inc({ outcome: 'refused' })
+    log.warn({ event: row.id, type: row.type, reason }, 'event not published, it stays in the outbox')
+    await giveBack(sql, token, row.seq, reason)
+  }
+  return batch.length
+}
+
+const toEvent = (row: Row, source: string): Event => ({
+  specversion: '1.0',
+  id: row.id,
+  type: row.type,
+  source,
+  subject: row.subject,
+  time: row.createdAt.toISOString(),
+  datacontenttype: 'application/json',
+  traceparent: row.traceparent,
+  requestid: row.requestId,
+  data: row.data
+})
+
+/** A relay that runs until it is stopped; `stop` waits for the batch at hand. */
+export type Relay = { stop: () => Promise<void> }
+
+/** Publishes what stands in the outbox of `schema`, woken by the database's NOTIFY and by a clock behind it. */
+export async function startRelay(sql: Sql, bus: Bus, schema: string): Promise<Relay> {
+  let stopped = false
+  let wake = () => {}
+  const nudged = () => wake()
+  const listening = await sql.listen(`${schema}_outbox`, nudged, nudged)
+  const loop = (async () => {
+    while (!stopped) {
+      let took = 0
+      const nap = new Promise<void>((resolve) => {
+        wake = resolve
+      })
+      try {
+        if (bus.connected()) took = await relayBatch(sql, bus, schema)
+      } catch (error) {
+        log.error(describeError(error), 'relay failed, it tries again')
+      }
+      if (took === 0 && !stopped) await Promise.race([nap, Bun.sleep(POLL_MS)])
+    }
+  })()
+  const watch = setInterval(() => measure(sql).catch(() => {}), 5_000)
+  return {
+    stop: async () => {
+      stopped = true
+      clearInterval(watch)
+      wake()
+      await loop
+      await listening.unlisten().catch(() => {})
+    }
+  }
+}
+
+const KEPT_SENT = '3 days'
+
+/** Sets the gauges and purges rows that were sent long ago. */
+async function measure(sql: Sql) {
+  const [state] = await rows<{ depth: number; oldest: number }>(
+    sql,
+    SQL`select count(*) as depth, coalesce(extract(epoch from now() - min(created_at)), 0)::float8 as oldest from outbox where sent_at is null`
+  )
+  depth.set({}, state?.depth ?? 0)
+  oldest.set({}, state?.oldest ?? 0)
+  await run(
+    sql,
+    SQL`delete from outbox where seq in (select seq from outbox where sent_at < now() - ${KEPT_SENT}::interval limit 1000 for update skip locked)`
+  )
+}

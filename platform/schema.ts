@@ -1,0 +1,107 @@
+import { t } from 'elysia'
+import { Problem } from './problem.ts'
+
+/** A UUIDv7 in its canonical form. */
+export const Uuid = t.String({
+  pattern: '^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$',
+  examples: ['019b0d5e-3c4f-7a31-9f0e-2f6f1f0c9a11'],
+  error: 'must be a UUID'
+})
+/** An instant in UTC, RFC 3339 with `Z`. Whether the day exists is for `instantOf` to say. */
+export const Instant = t.String({
+  pattern: '^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}(:\\d{2}(\\.\\d{1,3})?)?Z$',
+  examples: ['2027-01-05T11:00:00Z'],
+  error: 'must be an instant in UTC such as 2027-01-05T11:00:00Z'
+})
+/** A calendar date. Whether it exists is for `dateOf` to say. */
+export const LocalDate = t.String({
+  pattern: '^\\d{4}-\\d{2}-\\d{2}$',
+  examples: ['2027-01-05'],
+  error: 'must be a date such as 2027-01-05'
+})
+/** A wall-clock time to the minute; `24:00` may end a window. */
+export const LocalTime = t.String({
+  pattern: '^(([01]\\d|2[0-3]):[0-5]\\d|24:00)$',
+  examples: ['08:00'],
+  error: 'must be a time such as 08:00'
+})
+/** An IANA zone name; whether it is one is for `zoneOf` to say. */
+export const TimeZone = t.String({ minLength: 1, maxLength: 64, examples: ['America/Sao_Paulo'] })
+/** Integer minor units (cents) and an ISO 4217 currency. */
+export const Money = t.Object(
+  { amount: t.Number({ multipleOf: 1, minimum: 0, maximum: 100_000_000 }), currency: t.String({ pattern: '^[A-Z]{3}$' }) },
+  { additionalProperties: false, examples: [{ amount: 35000, currency: 'BRL' }] }
+)
+/** A reason that a person wrote. */
+export const Reason = t.String({ minLength: 1, maxLength: 500, pattern: '\\S', examples: ['The doctor is travelling that week'] })
+
+/** A whole number in a query string, with its bounds; the path of a bad one is kept (`t.Numeric` loses it). */
+export const queryInteger = (minimum: number, maximum: number, options: Record<string, unknown> = {}) =>
+  t
+    .Transform(t.String({ pattern: '^\\d{1,12}$', error: `must be a whole number from ${minimum} to ${maximum}`, ...options }))
+    .Decode((value) => {
+      const number = Number(value)
+      if (number < minimum || number > maximum) throw invalid(String(options.path ?? '/'), `must be from ${minimum} to ${maximum}`)
+      return number
+    })
+    .Encode(String)
+
+/** `?limit=` and `?cursor=` of every list. */
+export const PageQuery = {
+  limit: t.Optional(queryInteger(1, 100, { path: '/limit', examples: ['20'] })),
+  cursor: t.Optional(t.String({ maxLength: 512 }))
+}
+/** The answer of a list. */
+export const PageOf = <Item extends Parameters<typeof t.Array>[0]>(item: Item) =>
+  t.Object({ items: t.Array(item), nextCursor: t.Union([t.String(), t.Null()]) })
+
+/** A cursor is opaque to clients: base64url of what the next page needs to know. */
+export const encodeCursor = (position: unknown[]): string => Buffer.from(JSON.stringify(position)).toString('base64url')
+/** What `encodeCursor` put in, checked by the caller's guard. Throws `validation_failed` on anything else. */
+export function decodeCursor<Position extends unknown[]>(cursor: string, check: (position: unknown[]) => position is Position): Position {
+  try {
+    const position: unknown = JSON.parse(Buffer.from(cursor, 'base64url').toString())
+    if (Array.isArray(position) && check(position)) return position
+  } catch {
+    // falls through: whatever is wrong with it, it is not a cursor of ours
+  }
+  throw invalid('/cursor', 'is not a cursor of this list')
+}
+
+/** A `validation_failed` problem for one field, by its JSON pointer. */
+export const invalid = (path: string, message: string): Problem =>
+  new Problem('validation_failed', undefined, { errors: [{ path, message }] })
+
+/** The instant that a checked string means; throws `validation_failed` for a day or hour that does not exist. */
+export const instantOf = (value: string, path: string): Temporal.Instant =>
+  parsed(() => Temporal.Instant.from(value), path, 'is not an instant that exists')
+/** The date that a checked string means; throws `validation_failed` for 30 February. */
+export const dateOf = (value: string, path: string): Temporal.PlainDate =>
+  parsed(() => Temporal.PlainDate.from(value, { overflow: 'reject' }), path, 'is not a date that exists')
+
+function parsed<T>(read: () => T, path: string, message: string): T {
+  try {
+    return read()
+  } catch {
+    throw invalid(path, message)
+  }
+}
+
+const zones = new Set(Intl.supportedValuesOf('timeZone'))
+
+/** The zone as it was given, if it is an IANA name; offsets such as `+03:00` are none. Throws `invalid_timezone`. */
+export function zoneOf(zone: string): string {
+  if (zones.has(zone)) return zone
+  try {
+    // names that only link to another (Asia/Calcutta) are not listed, but Temporal knows them
+    if (/^[A-Za-z]/.test(zone)) return Temporal.Now.zonedDateTimeISO(zone).timeZoneId
+  } catch {
+    // falls through
+  }
+  throw new Problem('invalid_timezone')
+}
+
+/** An instant from the database as the API writes it: UTC, without a fraction that is zero. */
+export const instantText = (date: Date): string => Temporal.Instant.fromEpochMilliseconds(date.getTime()).toString()
+/** The same of a column that may be null. */
+export const maybeInstantText = (date: Date | null): string | null => date && instantText(date)

@@ -1,0 +1,82 @@
+import { readFileSync } from 'node:fs'
+import { type Static, type TObject, type TProperties, type TSchema, Type } from '@sinclair/typebox'
+import { Value } from '@sinclair/typebox/value'
+
+/** Exit code for a bad setting, as sysexits.h names it (EX_CONFIG). */
+const EX_CONFIG = 78
+
+/** A text setting; give `default` where there is one, `examples` always. */
+export const text = (options: Parameters<typeof Type.String>[0] = {}) => Type.String({ minLength: 1, ...options })
+/** A whole number between two bounds, both included. */
+export const whole = (minimum: number, maximum: number, options: Record<string, unknown> = {}) =>
+  Type.Integer({ minimum, maximum, ...options })
+/** One of a few words. */
+export const oneOf = <const Words extends readonly [string, ...string[]]>(words: Words, standard?: Words[number]) =>
+  Type.Unsafe<Words[number]>({
+    type: 'string',
+    pattern: `^(${words.join('|')})$`,
+    examples: [words.join(' | ')],
+    ...(standard && { default: standard })
+  })
+/** 32 bytes as 64 hexadecimal digits. */
+export const key = () => Type.String({ pattern: '^[0-9a-f]{64}$', examples: ['(openssl rand -hex 32)'] })
+/** A URL of one of the protocols, e.g. `url('postgres')`. */
+export const url = (protocols: string, options: Record<string, unknown> = {}) =>
+  Type.String({ pattern: `^(${protocols})://\\S+$`, examples: [`${protocols.split('|')[0]}://host`], ...options })
+
+/** What every process reads besides its own settings. */
+export const commonSettings = {
+  PORT: whole(0, 65535, { examples: [8080] }),
+  HOST: text({ default: '127.0.0.1', examples: ['0.0.0.0'] }),
+  LOG_LEVEL: oneOf(['trace', 'debug', 'info', 'warn', 'error', 'silent'], 'info')
+}
+
+/**
+ * The settings of a process from its environment; each may come from a file named by `NAME_FILE`.
+ * Throws one error that names every wrong or missing one.
+ */
+export function parseSettings<P extends TProperties>(
+  schema: TObject<P>,
+  environment: Record<string, string | undefined>
+): Static<TObject<P>> {
+  const wrong: string[] = []
+  const values: Record<string, unknown> = {}
+  for (const [name, property] of Object.entries<TSchema>(schema.properties)) {
+    const raw = fromFile(environment[`${name}_FILE`], `${name}_FILE`, wrong) ?? environment[name]
+    const value = raw === undefined || raw === '' ? property.default : property.type === 'integer' ? Number(raw) : raw
+    if (value === undefined && !(schema.required as string[] | undefined)?.includes(name)) continue
+    const example = property.examples ? `, for example ${property.examples[0]}` : ''
+    if (value === undefined) wrong.push(`${name} is missing${example}`)
+    else if (!Value.Check(property, value)) wrong.push(`${name} is not valid${example}`)
+    else values[name] = value
+  }
+  if (wrong.length > 0) throw new SettingsError(wrong)
+  return values as Static<TObject<P>>
+}
+
+function fromFile(path: string | undefined, name: string, wrong: string[]): string | undefined {
+  if (!path) return undefined
+  try {
+    return readFileSync(path, 'utf8').trim()
+  } catch {
+    wrong.push(`${name} names a file that cannot be read`)
+    return undefined
+  }
+}
+
+/** Names every wrong setting of a process. */
+export class SettingsError extends Error {
+  constructor(readonly wrong: string[]) {
+    super(`These settings need a look:\n${wrong.map((line) => `  - ${line}`).join('\n')}`)
+  }
+}
+
+/** As `parseSettings`, from the real environment; says what is wrong on stderr and ends the process with 78. */
+export function readSettings<P extends TProperties>(schema: TObject<P>): Static<TObject<P>> {
+  try {
+    return parseSettings(schema, process.env)
+  } catch (error) {
+    console.error(error instanceof SettingsError ? error.message : error)
+    process.exit(EX_CONFIG)
+  }
+}

@@ -1,0 +1,28 @@
+import { describeError, log } from './log.ts'
+
+/** One thing to stop, by name, in order. */
+export type Step = [name: string, stop: () => unknown]
+
+const LIMIT_MS = 9_500
+
+/** On SIGTERM or SIGINT runs the steps one after the other and ends the process with 0; past 9.5 s it ends with 1. */
+export function stopOnSignal(steps: Step[]): void {
+  let stopping = false
+  const stop = async (signal: string) => {
+    if (stopping) return
+    stopping = true
+    log.info({ signal }, 'stopping')
+    setTimeout(() => process.exit(1), LIMIT_MS)
+    for (const [name, end] of steps) {
+      try {
+        await end()
+      } catch (error) {
+        log.error({ step: name, ...describeError(error) }, 'could not be stopped cleanly')
+      }
+    }
+    log.info('stopped')
+    process.exit(0)
+  }
+  process.on('SIGTERM', () => stop('SIGTERM'))
+  process.on('SIGINT', () => stop('SIGINT'))
+}
