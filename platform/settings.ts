@@ -12,12 +12,9 @@ export const whole = (minimum: number, maximum: number, options: Record<string, 
   Type.Integer({ minimum, maximum, ...options })
 /** One of a few words. */
 export const oneOf = <const Words extends readonly [string, ...string[]]>(words: Words, standard?: Words[number]) =>
-  Type.Unsafe<Words[number]>({
-    type: 'string',
-    pattern: `^(${words.join('|')})$`,
-    examples: [words.join(' | ')],
-    ...(standard && { default: standard })
-  })
+  Type.Unsafe<Words[number]>(
+    Type.String({ pattern: `^(${words.join('|')})$`, examples: [words.join(' | ')], ...(standard && { default: standard }) })
+  )
 /** 32 bytes as 64 hexadecimal digits. */
 export const key = () => Type.String({ pattern: '^[0-9a-f]{64}$', examples: ['(openssl rand -hex 32)'] })
 /** A URL of one of the protocols, e.g. `url('postgres')`. */

@@ -1,0 +1,63 @@
+import { afterAll, expect, test } from 'bun:test'
+import SQL from 'sql-template-strings'
+import { connect, maybeOne, one, rows, run, transaction } from './db.ts'
+import { Problem } from './problem.ts'
+import { testDatabase } from './testing.ts'
+
+const database = await testDatabase('scheduling')
+const owner = connect(database.ownerUrl, { name: 'test', max: 4 })
+await owner.unsafe(`create table shelf (id int primary key, on_day date, big bigint, about jsonb, constraint slot_taken unique (big))`)
+afterAll(async () => {
+  await owner.end({ timeout: 1 })
+  await database.close()
+})
+
+test('a date stays a day, a bigint is a number, json keeps its own keys, columns are camelCase', async () => {
+  await run(
+    owner,
+    SQL`insert into shelf (id, on_day, big, about) values (1, ${'2027-02-28'}, ${9_007_199_254_740_991}, ${{ snake_case: [1] }})`
+  )
+  const row = await one<Record<string, unknown>>(owner, SQL`select on_day, big, about from shelf where id = ${1}`)
+  expect(row).toEqual({ onDay: '2027-02-28', big: 9_007_199_254_740_991, about: { snake_case: [1] } })
+})
+
+test('maybeOne gives undefined for no row, one throws', async () => {
+  expect(await maybeOne(owner, SQL`select 1 as x where false`)).toBeUndefined()
+  expect(one(owner, SQL`select 1 as x where false`)).rejects.toThrow()
+})
+
+test('a constraint that is named after a problem is thrown as that problem, and everything before it is undone', async () => {
+  const attempt = transaction(owner, async (tx) => {
+    await run(tx, SQL`insert into shelf (id, big) values (2, 5)`)
+    await run(tx, SQL`insert into shelf (id, big) values (3, 5)`)
+  })
+  expect(attempt).rejects.toEqual(new Problem('slot_taken'))
+  await attempt.catch(() => {})
+  expect(await rows(owner, SQL`select id from shelf where big = 5`)).toEqual([])
+})
+
+test('a deadlock is tried again until both have their way', async () => {
+  await run(owner, SQL`insert into shelf (id, big) values (10, 10), (11, 11)`)
+  let met = 0
+  const both = Promise.withResolvers<void>()
+  const crosswise = (first: number, second: number) =>
+    transaction(owner, async (tx) => {
+      await run(tx, SQL`update shelf set on_day = '2027-01-01' where id = ${first}`)
+      if (++met === 2) both.resolve()
+      await both.promise
+      await run(tx, SQL`update shelf set on_day = '2027-01-02' where id = ${second}`)
+    })
+  await Promise.all([crosswise(10, 11), crosswise(11, 10)])
+  expect(met).toBeGreaterThan(2)
+})
+
+test("a service's role sees no other schema and cannot change its own tables", async () => {
+  for (const statement of [
+    'select * from auth.schema_version',
+    'create table mine (x int)',
+    'alter table shelf add column y int',
+    'drop table shelf'
+  ]) {
+    expect(database.sql.unsafe(statement)).rejects.toThrow(/permission denied|must be owner/)
+  }
+})
