@@ -1,0 +1,73 @@
+import { existsSync } from 'node:fs'
+
+const POLICY = '/usr/sbin/policy-rc.d'
+const KEPT = `${POLICY}.kept-by-healthmed`
+const MARK = 'written by healthmed while it installs a package'
+
+type Runner = { prefix: string[]; log: string }
+
+/** Whether packages can be installed here: Debian or Ubuntu, as root or with sudo that asks for no password. */
+export function canInstall(): boolean {
+  return existsSync('/etc/debian_version') && Bun.which('apt-get') !== null && prefix() !== undefined
+}
+
+function prefix(): string[] | undefined {
+  if (process.getuid?.() === 0) return []
+  if (!Bun.which('sudo')) return undefined
+  return Bun.spawnSync(['sudo', '-n', 'true'], { stdout: 'ignore', stderr: 'ignore' }).success ? ['sudo', '-n'] : undefined
+}
+
+/** Installs a package with apt. Its own service is neither started now nor at the next boot. Throws with apt's words where that fails. */
+export async function install(name: string, services: string[], log: string): Promise<void> {
+  const runner = { prefix: prefix() ?? [], log }
+  const service = ['systemctl', 'disable', ...services]
+  await withoutServices(runner, async () => {
+    const command = ['apt-get', 'install', '-y', '--no-install-recommends', '-o', 'DPkg::Lock::Timeout=120', name]
+    // the lists may be missing or old: then the first try fails quickly and is made again with new ones
+    if (await apt(runner, command, false)) return
+    await apt(runner, ['apt-get', 'update'], true)
+    await apt(runner, command, true)
+  })
+  if (existsSync('/run/systemd/system')) Bun.spawnSync([...runner.prefix, ...service], { stdout: 'ignore', stderr: 'ignore' })
+}
+
+/** Ends what a killed installation left: our rule that no service may be started. */
+export function tidyUp(): void {
+  if (!existsSync(POLICY) || !isOurs()) return
+  const sudo = prefix()
+  if (sudo) allowServices(sudo)
+}
+
+const isOurs = () => Bun.spawnSync(['grep', '-q', MARK, POLICY]).success
+
+/** Debian asks policy-rc.d before it starts a service; 101 forbids it. */
+async function withoutServices(runner: Runner, work: () => Promise<void>) {
+  tidyUp()
+  const forbidden = existsSync(POLICY) && Bun.spawnSync([POLICY, 'rabbitmq-server', 'start'], { stdout: 'ignore' }).exitCode === 101
+  if (forbidden) return work()
+  if (existsSync(POLICY)) Bun.spawnSync([...runner.prefix, 'mv', POLICY, KEPT])
+  const script = `#!/bin/sh\n# ${MARK}\nexit 101\n`
+  Bun.spawnSync([...runner.prefix, 'sh', '-c', `printf '%s' "$1" > ${POLICY} && chmod 755 ${POLICY}`, 'sh', script])
+  try {
+    await work()
+  } finally {
+    allowServices(runner.prefix)
+  }
+}
+
+function allowServices(sudo: string[]) {
+  Bun.spawnSync([...sudo, 'rm', '-f', POLICY])
+  if (existsSync(KEPT)) Bun.spawnSync([...sudo, 'mv', KEPT, POLICY])
+}
+
+async function apt({ prefix, log }: Runner, command: string[], must: boolean): Promise<boolean> {
+  const child = Bun.spawn([...prefix, 'env', 'DEBIAN_FRONTEND=noninteractive', ...command], {
+    stdin: 'ignore',
+    stdout: 'pipe',
+    stderr: 'pipe'
+  })
+  const [out, err, code] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text(), child.exited])
+  await Bun.write(log, `${command.join(' ')}\n${out}${err}`)
+  if (code !== 0 && must) throw new Error(`${command.join(' ')} failed:\n${err.trim() || out.trim().slice(-2000)}`)
+  return code === 0
+}

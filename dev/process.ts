@@ -1,0 +1,99 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, renameSync, statSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { identityOf } from './identity.ts'
+import type { Registry } from './registry.ts'
+
+/** A process that runs, and how to end it. `exited` is its exit code, or -1 where a signal ended it; it never rejects. */
+export type Running = {
+  name: string
+  pid: number
+  identity: string
+  stopSignal: NodeJS.Signals
+  exited: Promise<number>
+  stop: () => Promise<void>
+}
+
+/** What to run. It gets a session of its own, so Ctrl-C in the terminal reaches only the parent, which then stops all in order. */
+export type Command = {
+  name: string
+  command: string[]
+  env?: Record<string, string | undefined>
+  cwd?: string
+  /** The file to which stdout and stderr go; `inherit` for our own. */
+  log: string
+  /** How it is asked to stop, and how long it may take before it is ended with SIGKILL. */
+  stopSignal?: NodeJS.Signals
+  stopWithinMs?: number
+  /** Where it is written down while it runs. */
+  registry?: Pick<Registry, 'add' | 'remove'>
+}
+
+const MAX_LOG_BYTES = 20_000_000
+
+/** Starts a process. Throws where the program is not there. */
+export async function run(options: Command): Promise<Running> {
+  const { name, command, env, cwd, log, stopSignal = 'SIGTERM', stopWithinMs = 10_000, registry } = options
+  const [program = '', ...args] = command
+  const output = log === 'inherit' ? log : openLog(log)
+  const child = spawn(program, args, { cwd, env: env as NodeJS.ProcessEnv, detached: true, stdio: ['ignore', output, output] })
+  if (output !== 'inherit') closeSync(output)
+  const pid = await spawned(child, program)
+  const exited = new Promise<number>((resolve) => child.once('exit', (code) => resolve(code ?? -1)))
+  const running = { name, pid, identity: identityOf(pid) ?? '', stopSignal, exited, stop: () => end(pid, exited, stopSignal, stopWithinMs) }
+  registry?.add(running)
+  exited.then(() => registry?.remove(pid))
+  child.unref()
+  return running
+}
+
+function spawned(child: ChildProcess, program: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    child.once('spawn', () => resolve(child.pid as number))
+    child.once('error', (error) => reject(new Error(`${program} could not be started: ${error.message}`)))
+  })
+}
+
+async function end(pid: number, exited: Promise<unknown>, signal: NodeJS.Signals, withinMs: number): Promise<void> {
+  send(pid, signal)
+  const late = Symbol('late')
+  const outcome = await Promise.race([exited, Bun.sleep(withinMs).then(() => late)])
+  // the group, for what the process itself started; empty by now where all went well
+  send(-pid, 'SIGKILL')
+  if (outcome === late) await exited
+}
+
+/** Sends a signal to a process, or to a group where the number is negative; does nothing where it is gone. */
+export function send(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal)
+  } catch {
+    // it has ended
+  }
+}
+
+function openLog(path: string): number {
+  mkdirSync(dirname(path), { recursive: true })
+  if (existsSync(path) && statSync(path).size > MAX_LOG_BYTES) renameSync(path, `${path}.1`)
+  return openSync(path, 'a', 0o600)
+}
+
+/** The last lines of a log, for a message of what went wrong. */
+export function lastLines(log: string, count = 15): string {
+  if (!existsSync(log)) return '(no log)'
+  return readFileSync(log, 'utf8').trimEnd().split('\n').slice(-count).join('\n')
+}
+
+/** Waits until `ready` answers true. Throws, with the last lines of the log, where the process ends before or time runs out. */
+export async function untilReady(running: Running, log: string, withinMs: number, ready: () => Promise<boolean>): Promise<void> {
+  let code: number | undefined
+  running.exited.then((exit) => {
+    code = exit
+  })
+  for (const deadline = Date.now() + withinMs; Date.now() < deadline; await Bun.sleep(50)) {
+    if (code !== undefined)
+      throw new Error(`${running.name} ended with ${code} before it was ready. Its last lines (${log}):\n${lastLines(log)}`)
+    if (await ready().catch(() => false)) return
+  }
+  throw new Error(`${running.name} was not ready within ${withinMs / 1000} s. Its last lines (${log}):\n${lastLines(log)}`)
+}

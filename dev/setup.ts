@@ -1,0 +1,26 @@
+import { spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+// nothing but builtins here: this runs in a fresh clone, before there is a node_modules
+const root = join(import.meta.dir, '..')
+const marker = join(root, 'node_modules', '.installed-lockfile')
+
+/** Installs the dependencies that bun.lock names, unless they are there already. Ends the process where that fails. */
+export function setup(): void {
+  const wanted = createHash('sha256')
+    .update(readFileSync(join(root, 'bun.lock')))
+    .update(readFileSync(join(root, 'package.json')))
+    .digest('hex')
+  if (existsSync(marker) && readFileSync(marker, 'utf8') === wanted) return
+  const since = performance.now()
+  process.stderr.write('Installing dependencies …\n')
+  const { status, stdout, stderr } = spawnSync(process.execPath, ['install', '--frozen-lockfile'], { cwd: root, encoding: 'utf8' })
+  if (status !== 0) {
+    process.stderr.write(`${stdout}${stderr}\nThe dependencies could not be installed (bun install --frozen-lockfile, see above).\n`)
+    process.exit(1)
+  }
+  writeFileSync(marker, wanted)
+  process.stderr.write(`Installed dependencies in ${((performance.now() - since) / 1000).toFixed(1)} s\n`)
+}
