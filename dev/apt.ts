@@ -1,10 +1,12 @@
 import { existsSync } from 'node:fs'
+import { lastLines, run } from './process.ts'
+import type { Registry } from './registry.ts'
 
 const POLICY = '/usr/sbin/policy-rc.d'
 const KEPT = `${POLICY}.kept-by-healthmed`
 const MARK = 'written by healthmed while it installs a package'
 
-type Runner = { prefix: string[]; log: string }
+type Runner = { prefix: string[]; log: string; registry?: Registry }
 
 /** Whether packages can be installed here: Debian or Ubuntu, as root or with sudo that asks for no password. */
 export function canInstall(): boolean {
@@ -14,12 +16,14 @@ export function canInstall(): boolean {
 function prefix(): string[] | undefined {
   if (process.getuid?.() === 0) return []
   if (!Bun.which('sudo')) return undefined
-  return Bun.spawnSync(['sudo', '-n', 'true'], { stdout: 'ignore', stderr: 'ignore' }).success ? ['sudo', '-n'] : undefined
+  return Bun.spawnSync(['sudo', '-n', 'true'], { stdout: 'ignore', stderr: 'ignore' }).success
+    ? ['sudo', '-n', '--preserve-env=DEBIAN_FRONTEND']
+    : undefined
 }
 
 /** Installs a package with apt. Its own service is neither started now nor at the next boot. Throws with apt's words where that fails. */
-export async function install(name: string, services: string[], log: string): Promise<void> {
-  const runner = { prefix: prefix() ?? [], log }
+export async function install(name: string, services: string[], log: string, registry?: Registry): Promise<void> {
+  const runner = { prefix: prefix() ?? [], log, registry }
   const service = ['systemctl', 'disable', ...services]
   await withoutServices(runner, async () => {
     const command = ['apt-get', 'install', '-y', '--no-install-recommends', '-o', 'DPkg::Lock::Timeout=120', name]
@@ -60,14 +64,10 @@ function allowServices(sudo: string[]) {
   if (existsSync(KEPT)) Bun.spawnSync([...sudo, 'mv', KEPT, POLICY])
 }
 
-async function apt({ prefix, log }: Runner, command: string[], must: boolean): Promise<boolean> {
-  const child = Bun.spawn([...prefix, 'env', 'DEBIAN_FRONTEND=noninteractive', ...command], {
-    stdin: 'ignore',
-    stdout: 'pipe',
-    stderr: 'pipe'
-  })
-  const [out, err, code] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text(), child.exited])
-  await Bun.write(log, `${command.join(' ')}\n${out}${err}`)
-  if (code !== 0 && must) throw new Error(`${command.join(' ')} failed:\n${err.trim() || out.trim().slice(-2000)}`)
+async function apt({ prefix, log, registry }: Runner, command: string[], must: boolean): Promise<boolean> {
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
+  const child = await run({ name: 'apt-get', command: [...prefix, ...command], env, log, tier: 9, registry })
+  const code = await child.exited
+  if (code !== 0 && must) throw new Error(`${command.join(' ')} failed. Its last lines (${log}):\n${lastLines(log)}`)
   return code === 0
 }

@@ -6,11 +6,12 @@ const LOWEST = 15_000
 const HIGHEST = 32_000
 const picked = new Set<number>()
 
-/** Whether a port of this machine (every address) can be listened on. */
+/** Whether nobody listens on a port of this machine. */
 export function isFree(port: number, host = '127.0.0.1'): Promise<boolean> {
   return new Promise((resolve) => {
     const server = createServer()
-    server.once('error', () => resolve(false))
+    // no IPv6 here, or no right to a low port, is not the same as somebody else's
+    server.once('error', (error: NodeJS.ErrnoException) => resolve(error.code !== 'EADDRINUSE'))
     server.listen({ port, host, exclusive: true }, () => server.close(() => resolve(true)))
   })
 }

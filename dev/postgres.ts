@@ -45,7 +45,7 @@ export async function startPostgres({ dir, port, password, throwaway = false, re
     cwd: dir,
     log,
     stopSignal: throwaway ? 'SIGQUIT' : 'SIGINT',
-    stopWithinMs: 6_000,
+    stopWithinMs: 1_500,
     registry
   })
   const url = `postgres://postgres:${password}@127.0.0.1:${usedPort}/postgres`

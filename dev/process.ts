@@ -10,6 +10,8 @@ export type Running = {
   pid: number
   identity: string
   stopSignal: NodeJS.Signals
+  stopWithinMs: number
+  tier: number
   exited: Promise<number>
   stop: () => Promise<void>
 }
@@ -25,6 +27,8 @@ export type Command = {
   /** How it is asked to stop, and how long it may take before it is ended with SIGKILL. */
   stopSignal?: NodeJS.Signals
   stopWithinMs?: number
+  /** What builds on another has the higher tier, and is ended before it. */
+  tier?: number
   /** Where it is written down while it runs. */
   registry?: Pick<Registry, 'add' | 'remove'>
 }
@@ -33,14 +37,15 @@ const MAX_LOG_BYTES = 20_000_000
 
 /** Starts a process. Throws where the program is not there. */
 export async function run(options: Command): Promise<Running> {
-  const { name, command, env, cwd, log, stopSignal = 'SIGTERM', stopWithinMs = 10_000, registry } = options
+  const { name, command, env, cwd, log, stopSignal = 'SIGTERM', stopWithinMs = 10_000, tier = 0, registry } = options
   const [program = '', ...args] = command
   const output = log === 'inherit' ? log : openLog(log)
   const child = spawn(program, args, { cwd, env: env as NodeJS.ProcessEnv, detached: true, stdio: ['ignore', output, output] })
   if (output !== 'inherit') closeSync(output)
   const pid = await spawned(child, program)
   const exited = new Promise<number>((resolve) => child.once('exit', (code) => resolve(code ?? -1)))
-  const running = { name, pid, identity: identityOf(pid) ?? '', stopSignal, exited, stop: () => end(pid, exited, stopSignal, stopWithinMs) }
+  const stop = () => end(pid, exited, stopSignal, stopWithinMs)
+  const running = { name, pid, identity: identityOf(pid) ?? '', stopSignal, stopWithinMs, tier, exited, stop }
   registry?.add(running)
   exited.then(() => registry?.remove(pid))
   child.unref()

@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs'
 import { join } from 'node:path'
 import { canInstall, install, tidyUp } from './apt.ts'
+import type { Registry } from './registry.ts'
 
 // Debian's, Homebrew's on Apple and on Intel
 const places = ['/usr/lib/rabbitmq/bin', '/opt/homebrew/opt/rabbitmq/sbin', '/usr/local/opt/rabbitmq/sbin', '/opt/rabbitmq/sbin']
@@ -34,11 +35,11 @@ const ways = `RabbitMQ is not on this machine, and it cannot be installed from h
  * Makes sure that RabbitMQ is on this machine: installs it where that needs no question, having said so.
  * Throws with the ways to get it elsewhere.
  */
-export async function ensureRabbit(log: string, say: (line: string) => void): Promise<void> {
+export async function ensureRabbit(log: string, say: (line: string) => void, registry?: Registry): Promise<void> {
   tidyUp()
   if (findRabbitServer()) return
   if (!canInstall()) throw new Error(ways)
   say("RabbitMQ is not on this machine: installing Debian's package rabbitmq-server with apt (its own service stays off) …")
-  await install('rabbitmq-server', ['rabbitmq-server.service', 'epmd.socket', 'epmd.service'], log)
+  await install('rabbitmq-server', ['rabbitmq-server.service', 'epmd.socket', 'epmd.service'], log, registry)
   if (!findRabbitServer()) throw new Error(`apt installed rabbitmq-server, yet it is not where it is expected. ${ways}`)
 }

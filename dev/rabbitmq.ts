@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { freePort } from './ports.ts'
 import { type Running, run, untilReady } from './process.ts'
 import { findErlangPortMapper, findRabbitServer } from './rabbitmq-find.ts'
+import { slimHome } from './rabbitmq-home.ts'
 import type { Registry } from './registry.ts'
 
 /** A RabbitMQ node of our own. `url` is its administrator's at the default vhost, `api` the management API's base with credentials. */
@@ -43,7 +44,7 @@ export async function startRabbit({ dir, port, managementPort, password, throwaw
   mkdirSync(dir, { recursive: true, mode: 0o755 })
   const ports = { port: port ?? (await freePort()), managementPort: managementPort ?? (await freePort()), password }
   const mapperPort = await freePort()
-  const env = { ...(await environment(dir, mapperPort)), RABBITMQ_NODE_PORT: String(ports.port) }
+  const env = { ...(await environment(dir, mapperPort)), ...slimHome(server, join(dir, 'home')), RABBITMQ_NODE_PORT: String(ports.port) }
   writeFileSync(join(dir, 'rabbitmq.conf'), configuration(ports), { mode: 0o600 })
   writeFileSync(join(dir, 'plugins'), '[rabbitmq_management].')
   writeFileSync(join(dir, 'environment'), "# in place of the file in /etc, which is for the system's own node\n")
@@ -60,7 +61,7 @@ export async function startRabbit({ dir, port, managementPort, password, throwaw
     registry
   })
   const stopSignal = throwaway ? 'SIGKILL' : 'SIGTERM'
-  const node = await run({ name: 'RabbitMQ', command: [server], env, cwd: dir, log, stopSignal, stopWithinMs: 8_000, registry })
+  const node = await run({ name: 'RabbitMQ', command: [server], env, cwd: dir, log, stopSignal, stopWithinMs: 6_500, tier: 1, registry })
   const stop = async () => {
     await node.stop()
     await portMapper.stop()

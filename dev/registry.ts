@@ -4,12 +4,14 @@ import { identityOf } from './identity.ts'
 import { type Running, send } from './process.ts'
 
 /** A process as it is written down, so that a later start finds it if this one is killed. */
-type Entry = { name: string; pid: number; identity: string; stopSignal: NodeJS.Signals }
+type Entry = Pick<Running, 'name' | 'pid' | 'identity' | 'stopSignal' | 'stopWithinMs' | 'tier'>
 
 /** What runs for a data directory. Held by one process at a time. */
 export type Registry = {
   add: (running: Running) => void
   remove: (pid: number) => void
+  /** Ends whatever runs, the highest tier first; `say` is told each name when it has ended. */
+  endAll: (say?: (name: string) => void) => Promise<void>
   /** Gives the directory free. */
   close: () => void
 }
@@ -42,14 +44,15 @@ export async function openRegistry(dir: string, say: (names: string[]) => void =
   const write = () => replace(list, [...entries.values()])
   write()
   return {
-    add: ({ name, pid, identity, stopSignal }) => {
-      entries.set(pid, { name, pid, identity, stopSignal })
+    add: ({ name, pid, identity, stopSignal, stopWithinMs, tier }) => {
+      entries.set(pid, { name, pid, identity, stopSignal, stopWithinMs, tier })
       write()
     },
     remove: (pid) => {
       entries.delete(pid)
       write()
     },
+    endAll: (told) => endAll([...entries.values()], told),
     close: () => {
       rmSync(list, { force: true })
       rmSync(lock, { force: true })
@@ -70,12 +73,20 @@ function take(lock: string, dir: string): void {
 
 const isAlive = ({ pid, identity }: { pid: number; identity: string }) => identityOf(pid) === identity
 
-/** Last started, first ended; each asked, and made to after ten seconds. */
-async function endAll(orphans: Entry[]): Promise<void> {
-  for (const orphan of orphans.toReversed()) send(orphan.pid, orphan.stopSignal)
-  for (const deadline = Date.now() + 10_000; Date.now() < deadline && orphans.some(isAlive); ) await Bun.sleep(50)
-  for (const orphan of orphans) send(-orphan.pid, 'SIGKILL')
-  for (const deadline = Date.now() + 2_000; Date.now() < deadline && orphans.some(isAlive); ) await Bun.sleep(20)
+/** The highest tier first: each asked, and made to when its time is over. */
+async function endAll(entries: Entry[], say: (name: string) => void = () => {}): Promise<void> {
+  const tiers = [...new Set(entries.map(({ tier }) => tier))].sort((a, b) => b - a)
+  for (const tier of tiers)
+    await Promise.all(entries.filter((entry) => entry.tier === tier && isAlive(entry)).map((entry) => endOne(entry, say)))
+}
+
+async function endOne(entry: Entry, say: (name: string) => void): Promise<void> {
+  send(entry.pid, entry.stopSignal)
+  for (const deadline = Date.now() + entry.stopWithinMs; Date.now() < deadline && isAlive(entry); ) await Bun.sleep(20)
+  // its group, for what it may have started itself
+  send(-entry.pid, 'SIGKILL')
+  for (const deadline = Date.now() + 2_000; Date.now() < deadline && isAlive(entry); ) await Bun.sleep(10)
+  say(entry.name)
 }
 
 function read<T>(path: string): T | undefined {

@@ -61,7 +61,7 @@ async function sweep(): Promise<void> {
 
 async function startParts(dir: string, registry: Registry, tidy: (() => Promise<void>)[]): Promise<Record<string, string>> {
   const since = performance.now()
-  await ensureRabbit(join(dir, 'apt.log'), console.log)
+  await ensureRabbit(join(dir, 'apt.log'), console.log, registry)
   const shared = { password: testPassword, throwaway: true, registry }
   const [postgres, rabbit] = await Promise.allSettled([
     startPostgres({ dir: join(dir, 'postgres'), ...shared }),

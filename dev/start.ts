@@ -1,0 +1,5 @@
+import { setup } from './setup.ts'
+
+setup()
+const { startSystem } = await import('./system.ts')
+await startSystem()

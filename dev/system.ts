@@ -1,0 +1,95 @@
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { migrate } from '#platform/migrate'
+import { provision, roleUrl, schemas } from '#platform/provision'
+import { tidyUp } from './apt.ts'
+import { loadDemoData } from './demo.ts'
+import { startParts } from './parts.ts'
+import { holderOf, isFree } from './ports.ts'
+import { openRegistry, type Registry } from './registry.ts'
+import { secretsOf } from './secrets.ts'
+import { planServices, startService } from './services.ts'
+import { type StartSettings, startSettings } from './start-settings.ts'
+import { supervise } from './supervise.ts'
+import { bold, dim, red, say, seconds, step, yellow } from './terminal.ts'
+import { welcome } from './welcome.ts'
+
+/** `bun start`: brings the whole system up on this machine, keeps it up, and takes it down in order on Ctrl-C or SIGTERM. */
+export async function startSystem(): Promise<void> {
+  const since = performance.now()
+  const settings = startSettings()
+  say(bold('Health&Med'))
+  let registry: Registry | undefined
+  const stopping = new AbortController()
+  try {
+    await refuseBusyPorts(settings)
+    registry = await openRegistry(settings.DATA_DIR, (names) =>
+      say(yellow(`  ! ended what a killed start left running: ${names.join(', ')}`))
+    )
+    stopOnSignals(registry, stopping)
+    await bringUp(settings, registry, stopping.signal)
+    say(dim(`\n  Ready after ${seconds(since)}. Ctrl-C stops everything; logs are in ${join(settings.DATA_DIR, 'logs')}.`))
+  } catch (error) {
+    // stopped while it started: what broke off did so because of that
+    if (stopping.signal.aborted) return
+    stopping.abort('failure')
+    say(`\n${red('Health&Med could not be started.')} ${error instanceof Error ? error.message : error}`)
+    await registry?.endAll()
+    registry?.close()
+    process.exit(1)
+  }
+}
+
+async function refuseBusyPorts({ PORT, MAILBOX_PORT, SMTP_URL }: StartSettings): Promise<void> {
+  for (const [name, port] of Object.entries({ PORT, ...(!SMTP_URL && { MAILBOX_PORT }) })) {
+    if ((await isFree(port)) && (await isFree(port, '::1'))) continue
+    const holder = holderOf(port)
+    throw new Error(`Port ${port} is taken${holder ? ` by ${holder}` : ''}. End that process, or set ${name} to another port.`)
+  }
+}
+
+async function bringUp(settings: StartSettings, registry: Registry, stopping: AbortSignal): Promise<void> {
+  const secrets = secretsOf(settings.DATA_DIR, settings.ADMIN_PASSWORD)
+  const logs = join(settings.DATA_DIR, 'logs')
+  mkdirSync(logs, { recursive: true })
+  const parts = await startParts(settings, secrets, registry, stopping)
+
+  await step('Database, roles, schemas', () => provision(parts.postgresUrl, { database: parts.database, passwords: secrets.rolePasswords }))
+  const databaseUrl = (role: Parameters<typeof roleUrl>[2] & string) =>
+    roleUrl(parts.postgresUrl, parts.database, role, secrets.rolePasswords[role])
+  const migrateAll = async () => (await Promise.all(schemas.map((schema) => migrate(databaseUrl(`${schema}_owner`), schema)))).flat()
+  await step('Migrations', migrateAll, (ran) => (ran.length > 0 ? `${ran.length} run` : 'up to date'))
+
+  const plans = await planServices({ settings, secrets, databaseUrl, brokerUrl: parts.brokerUrl, smtpUrl: parts.smtpUrl })
+  await Promise.all(
+    plans.map(async (plan) => {
+      const start = () => startService(plan, logs, registry)
+      supervise(await step(`${plan.name[0]?.toUpperCase()}${plan.name.slice(1)}`, start, () => plan.url), start, stopping)
+    })
+  )
+  const gateway = `http://127.0.0.1:${settings.PORT}`
+  const admin = { identifier: settings.ADMIN_EMAIL, password: secrets.adminPassword }
+  if (settings.DEMO_DATA === 'on') {
+    await step(
+      'Demo data',
+      () => loadDemoData({ gateway, mailbox: parts.mailboxUrl, admin }),
+      (outcome) => outcome
+    )
+  }
+  say(`\n${welcome(settings, parts, admin)}`)
+}
+
+function stopOnSignals(registry: Registry, stopping: AbortController): void {
+  const stop = async (signal: string) => {
+    if (stopping.signal.aborted) return
+    stopping.abort(signal)
+    const since = performance.now()
+    say(`\n${bold('Stopping')} ${dim(`(${signal})`)}`)
+    await registry.endAll((name) => say(`  ${dim('·')} ${name} ${dim(seconds(since))}`))
+    tidyUp()
+    registry.close()
+    say(dim(`  Stopped after ${seconds(since)}.`))
+    process.exit(0)
+  }
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => void stop(signal))
+}
