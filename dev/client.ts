@@ -60,3 +60,16 @@ export function clientOf(base: string): Client {
 }
 
 const isJson = (response: Response) => /\bjson\b/.test(response.headers.get('content-type') ?? '')
+
+const KNOWN_WITHIN_MS = 15_000
+
+/** Tries again while the answer is 403 or 404: what one service did reaches another by an event, a moment later. */
+export async function onceKnown<T>(call: () => Promise<T>): Promise<T> {
+  for (const deadline = Date.now() + KNOWN_WITHIN_MS; ; await Bun.sleep(100)) {
+    try {
+      return await call()
+    } catch (error) {
+      if (!(error instanceof Refused) || ![403, 404].includes(error.status) || Date.now() > deadline) throw error
+    }
+  }
+}

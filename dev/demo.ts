@@ -1,4 +1,4 @@
-import { type Client, clientOf, Refused } from './client.ts'
+import { type Client, clientOf, onceKnown } from './client.ts'
 import { DEMO_PASSWORD, type DemoDoctor, type DemoPatient, demoDoctors, demoPatients } from './demo-people.ts'
 import { awaitMail, tokenIn } from './mails.ts'
 
@@ -74,17 +74,6 @@ async function bringPatient(
   if (!mailbox) return
   const mail = await awaitMail(mailbox, email, (candidate) => tokenIn(candidate) !== undefined)
   await api.want('POST', '/v1/auth/email/verify', { body: { token: tokenIn(mail) } })
-}
-
-/** A new doctor reaches scheduling by an event, a moment after auth has answered. */
-export async function onceKnown<T>(call: () => Promise<T>, withinMs = 15_000): Promise<T> {
-  for (const deadline = Date.now() + withinMs; ; await Bun.sleep(100)) {
-    try {
-      return await call()
-    } catch (error) {
-      if (!(error instanceof Refused) || ![403, 404].includes(error.status) || Date.now() > deadline) throw error
-    }
-  }
 }
 
 async function inTurns(jobs: (() => Promise<void>)[]): Promise<void> {
