@@ -21,12 +21,11 @@ export async function mailsTo(mailbox: string, address: string): Promise<CaughtM
 export async function awaitMail(
   mailbox: string,
   address: string,
-  wanted: (mail: CaughtMail) => boolean,
+  wanted: (mail: CaughtMail) => boolean | Promise<boolean>,
   withinMs = 20_000
 ): Promise<CaughtMail> {
   for (const deadline = Date.now() + withinMs; Date.now() < deadline; await Bun.sleep(100)) {
-    const found = (await mailsTo(mailbox, address)).find(wanted)
-    if (found) return found
+    for (const mail of await mailsTo(mailbox, address)) if (await wanted(mail)) return mail
   }
   throw new Error(`no such mail to ${address} within ${withinMs / 1000} s`)
 }
