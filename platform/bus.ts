@@ -25,41 +25,44 @@ export type Bus = {
   publish: (event: Event) => Promise<void>
   /** Puts a message aside with the reason; resolves when the broker confirmed. */
   deadLetter: (content: Buffer, about: { queue: string; type: string; messageId: string; reason: string }) => Promise<void>
-  /** Takes a message out of the dead letters or puts one back; the channel is the caller's to close. Rejects while disconnected. */
-  openChannel: () => Promise<ConfirmChannel>
+  /** Puts a message straight into a queue, as it first came there; resolves when the broker confirmed. */
+  putBack: (queue: string, content: Buffer, about: { type: string; messageId: string }) => Promise<void>
   connected: () => boolean
   /** Stops consuming and waits for the messages at hand. */
   stopConsuming: () => Promise<void>
   close: () => Promise<void>
 }
 
-type Options = { url: string; name: string; subscription?: Subscription }
+type Options = { url: string; name: string; subscription?: Subscription | Subscription[] }
 
 /** Connects, or goes on trying in the background with back-off and jitter: a service starts and works without its broker. */
 export async function connectBus({ url, name, subscription }: Options): Promise<Bus> {
   let publisher: Publisher | undefined
-  let consumer: { channel: Channel; tag: string } | undefined
-  let consuming = subscription !== undefined
+  let consumers: { channel: Channel; tag: string }[] = []
+  let consuming = true
   const atWork = new Set<Promise<void>>()
 
   async function setup(model: ChannelModel) {
     model.on('error', (error) => log.warn({ reason: error.message }, 'broker connection failed'))
     const channel = await guarded(model, await model.createConfirmChannel())
     await declareTopology(channel)
-    if (subscription && consuming) {
-      const incoming = await guarded(model, await model.createChannel())
-      await declareQueue(incoming, subscription)
-      await incoming.prefetch(subscription.prefetch)
-      const { consumerTag } = await incoming.consume(subscription.queue, (message) => {
-        // null: the broker cancelled us (the queue went away); a new connection declares it again
-        if (!message) return void model.close().catch(() => {})
-        const work = subscription.onMessage(message, () => ackIfOpen(incoming, message))
-        atWork.add(work)
-        work.finally(() => atWork.delete(work))
-      })
-      consumer = { channel: incoming, tag: consumerTag }
-    }
+    consumers = []
+    for (const one of consuming ? [subscription ?? []].flat() : []) consumers.push(await subscribe(model, one))
     publisher = openPublisher(channel)
+  }
+
+  async function subscribe(model: ChannelModel, one: Subscription) {
+    const channel = await guarded(model, await model.createChannel())
+    if (one.queue !== DEAD_LETTERS) await declareQueue(channel, one)
+    await channel.prefetch(one.prefetch)
+    const { consumerTag: tag } = await channel.consume(one.queue, (message) => {
+      // null: the broker cancelled us (the queue went away); a new connection declares it again
+      if (!message) return void model.close().catch(() => {})
+      const work = one.onMessage(message, () => ackIfOpen(channel, message))
+      atWork.add(work)
+      work.finally(() => atWork.delete(work))
+    })
+    return { channel, tag }
   }
 
   const connection = await connect(withHeartbeat(url), {
@@ -98,16 +101,12 @@ export async function connectBus({ url, name, subscription }: Options): Promise<
         type,
         headers: { 'x-queue': queue, 'x-reason': reason.slice(0, 500), 'x-at': new Date().toISOString() }
       }),
-    openChannel: async () => {
-      ready()
-      const channel = await connection.createConfirmChannel()
-      channel.on('error', () => {})
-      return channel
-    },
+    putBack: async (queue, content, { type, messageId }) =>
+      ready().send('', queue, content, { messageId, type, contentType: 'application/cloudevents+json', headers: {} }),
     connected: () => publisher !== undefined,
     stopConsuming: async () => {
       consuming = false
-      await consumer?.channel.cancel(consumer.tag).catch(() => {})
+      await Promise.all(consumers.map(({ channel, tag }) => channel.cancel(tag).catch(() => {})))
       await Promise.allSettled(atWork)
     },
     close: async () => {
@@ -172,6 +171,7 @@ function openPublisher(channel: ConfirmChannel) {
     ) =>
       new Promise<void>((resolve, reject) => {
         const late = setTimeout(() => reject(new Error('the broker did not confirm in time')), CONFIRM_TIMEOUT_MS)
+        late.unref()
         channel.publish(exchange, key, content, { ...options, persistent: true, mandatory: true }, (error) => {
           clearTimeout(late)
           if (returned.delete(options.messageId)) reject(new Error('no queue takes this event'))

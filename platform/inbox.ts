@@ -29,26 +29,40 @@ export type Handlers = { [T in EventType]?: (tx: Db, event: Event<T>) => Promise
 
 /** A handler throws this for what no further try can mend: the message goes to the dead letters at once. */
 export class Unprocessable extends Error {}
+/** A handler throws this when it needs something that another event will bring: it is tried again for a day, not ten times. */
+export class NotYet extends Error {}
 
 const consumed = counter('events_consumed_total', 'Events consumed, by type and outcome', ['type', 'outcome'])
 const MAX_ATTEMPTS = 10
+const NOT_YET_HOURS = 24
 const RETRY_POLL_MS = 500
 
-/** Reads a message as an event of a known type; throws `Unprocessable` with what is wrong, without values. */
-function readEvent(content: Buffer, handlers: Handlers): Event {
+/** Reads a message as an event of a known type, or says what is wrong with it, without values. */
+function readEvent(content: Buffer, handlers: Handlers): Event | Unprocessable {
   let event: unknown
   try {
     event = JSON.parse(content.toString())
   } catch {
-    throw new Unprocessable('the message is not JSON')
+    return new Unprocessable('the message is not JSON')
   }
   const [wrong] = Value.Errors(Envelope, event)
-  if (wrong) throw new Unprocessable(`the envelope is not valid at ${wrong.path || '/'}`)
+  if (wrong) return new Unprocessable(`the envelope is not valid at ${wrong.path || '/'}`)
   const { type, data } = event as Event
-  if (!isEventType(type) || !handlers[type]) throw new Unprocessable(`the type ${String(type).slice(0, 100)} is not known here`)
+  if (!isEventType(type) || !handlers[type]) return new Unprocessable(`the type ${String(type).slice(0, 100)} is not known here`)
   const [bad] = Value.Errors(events[type], data)
-  if (bad) throw new Unprocessable(`the data is not valid at ${bad.path || '/'}`)
+  if (bad) return new Unprocessable(`the data is not valid at ${bad.path || '/'}`)
   return event as Event
+}
+
+/** Lets work of one subject run one after the other in the order in which it came, and work of different subjects at once. */
+function lineUp(): (subject: string, work: () => Promise<void>) => Promise<void> {
+  const lines = new Map<string, Promise<void>>()
+  return async (subject, work) => {
+    const mine = (lines.get(subject) ?? Promise.resolve()).then(work)
+    lines.set(subject, mine)
+    await mine
+    if (lines.get(subject) === mine) lines.delete(subject)
+  }
 }
 
 const handle = (tx: Db, handlers: Handlers, event: Event): Promise<void> => {
@@ -65,21 +79,29 @@ export function consumerOf(sql: Sql, service: string, handlers: Handlers, prefet
   let bus: Bus | undefined
   let stopped = false
 
+  const inOrder = lineUp()
+
   async function onMessage(message: ConsumeMessage, ack: () => void) {
-    const started = performance.now()
-    for (let wait = 200; !stopped; wait = Math.min(wait * 2, 5_000)) {
-      try {
-        await takeIn(sql, handlers, message.content)
-        return ack()
-      } catch (error) {
-        if (error instanceof Unprocessable && bus) {
-          const putAside = await deadLetter(bus, queue, message, error.message)
-          if (putAside) return ack()
-        } else log.error({ ...describeError(error), ms: Math.round(performance.now() - started) }, 'event not taken in, trying again')
+    const event = readEvent(message.content, handlers)
+    const takeOver = event instanceof Unprocessable ? () => putAside(message, event.message) : () => takeIn(sql, handlers, event)
+    const subject = event instanceof Unprocessable ? '' : event.subject
+    await inOrder(subject, async () => {
+      for (let wait = 200; !stopped; wait = Math.min(wait * 2, 5_000)) {
+        try {
+          await takeOver()
+          return ack()
+        } catch (error) {
+          log.error(describeError(error), 'event not taken in, trying again')
+        }
+        // the database or the broker is away: the message stays unacknowledged, the prefetch holds the rest back
+        await Bun.sleep(wait)
       }
-      // the database or the broker is away: the message stays unacknowledged, the prefetch holds the rest back
-      await Bun.sleep(wait)
-    }
+    })
+  }
+
+  const putAside = ({ content, properties: { messageId, type } }: ConsumeMessage, reason: string) => {
+    if (!bus) throw new Error('the consumer has not been started')
+    return deadLetter(bus, content, { queue, type: type ?? 'unknown', messageId: messageId ?? crypto.randomUUID(), reason })
   }
 
   const bindings = Object.keys(handlers).map((type) => type.replace(/v\d+$/, '*'))
@@ -98,21 +120,14 @@ export function consumerOf(sql: Sql, service: string, handlers: Handlers, prefet
   }
 }
 
-async function deadLetter(bus: Bus, queue: string, message: ConsumeMessage, reason: string): Promise<boolean> {
-  const { messageId, type } = message.properties
-  try {
-    await bus.deadLetter(message.content, { queue, type: type ?? 'unknown', messageId: messageId ?? crypto.randomUUID(), reason })
-    consumed.inc({ type: type ?? 'unknown', outcome: 'dead' })
-    log.error({ event: messageId, type, reason }, 'event put to the dead letters')
-    return true
-  } catch {
-    return false
-  }
+async function deadLetter(bus: Bus, content: Buffer, about: { queue: string; type: string; messageId: string; reason: string }) {
+  await bus.deadLetter(content, about)
+  consumed.inc({ type: isEventType(about.type) ? about.type : 'unknown', outcome: 'dead' })
+  log.error({ event: about.messageId, type: about.type, reason: about.reason }, 'event put to the dead letters')
 }
 
 /** Effect and inbox row in one transaction; a failed effect leaves a row that says when it is tried again. */
-async function takeIn(sql: Sql, handlers: Handlers, content: Buffer): Promise<void> {
-  const event = readEvent(content, handlers)
+async function takeIn(sql: Sql, handlers: Handlers, event: Event): Promise<void> {
   try {
     await transaction(sql, async (tx) => {
       const fresh = await run(
@@ -123,7 +138,6 @@ async function takeIn(sql: Sql, handlers: Handlers, content: Buffer): Promise<vo
     })
     consumed.inc({ type: event.type, outcome: 'done' })
   } catch (error) {
-    if (error instanceof Unprocessable) throw error
     log.warn({ event: event.id, type: event.type, ...describeError(error) }, 'event failed, it is tried again')
     await run(
       sql,
@@ -139,7 +153,7 @@ const reasonOf = (error: unknown): string => {
   return String(message ?? code ?? 'unknown').slice(0, 300)
 }
 
-type Waiting = { eventId: string; event: Event; attempts: number }
+type Waiting = { eventId: string; event: Event; attempts: number; hours: number }
 
 async function retryLoop(sql: Sql, bus: Bus, queue: string, handlers: Handlers, stopped: () => boolean): Promise<void> {
   let lastPurge = 0
@@ -162,7 +176,7 @@ async function retryOne(sql: Sql, bus: Bus, queue: string, handlers: Handlers): 
   const outcome = await transaction(sql, async (tx) => {
     const waiting = await maybeOne<Waiting>(
       tx,
-      SQL`select event_id, event, attempts from inbox where done_at is null and next_try_at <= now()
+      SQL`select event_id, event, attempts, extract(epoch from now() - received_at)::float8 / 3600 as hours from inbox where done_at is null and next_try_at <= now()
            order by next_try_at limit 1 for update skip locked`
     )
     if (!waiting) return 'none'
@@ -173,24 +187,33 @@ async function retryOne(sql: Sql, bus: Bus, queue: string, handlers: Handlers): 
         SQL`update inbox set done_at = now(), event = null, last_error = null, attempts = attempts + 1 where event_id = ${waiting.eventId}`
       )
       consumed.inc({ type: waiting.event.type, outcome: 'done' })
-    } else if (failure instanceof Unprocessable || waiting.attempts + 1 >= MAX_ATTEMPTS) {
+    } else if (isHopeless(failure, waiting) && (await putAside(bus, queue, waiting, reasonOf(failure)))) {
       // put back by an admin it must be able to run again, so its row goes; should the commit fail it is put aside twice, which the inbox bears
-      const content = Buffer.from(JSON.stringify(waiting.event))
-      await bus.deadLetter(content, { queue, type: waiting.event.type, messageId: waiting.eventId, reason: reasonOf(failure) })
       await run(tx, SQL`delete from inbox where event_id = ${waiting.eventId}`)
-      consumed.inc({ type: waiting.event.type, outcome: 'dead' })
-      log.error({ event: waiting.eventId, type: waiting.event.type, reason: reasonOf(failure) }, 'event put to the dead letters')
     } else {
       await run(
         tx,
         SQL`update inbox set attempts = attempts + 1, last_error = ${reasonOf(failure)},
-                   next_try_at = now() + least(interval '1 second' * power(2, attempts), interval '60 seconds')
+                   next_try_at = now() + least(interval '1 second' * power(2, least(attempts, 6)), interval '60 seconds')
              where event_id = ${waiting.eventId}`
       )
     }
     return 'tried'
   })
   return outcome === 'tried'
+}
+
+const isHopeless = (failure: unknown, { attempts, hours }: Waiting) =>
+  failure instanceof Unprocessable || (failure instanceof NotYet ? hours > NOT_YET_HOURS : attempts + 1 >= MAX_ATTEMPTS)
+
+/** False where the broker is away: then the event keeps its row, and those behind it their turn. */
+async function putAside(bus: Bus, queue: string, { event, eventId }: Waiting, reason: string): Promise<boolean> {
+  try {
+    await deadLetter(bus, Buffer.from(JSON.stringify(event)), { queue, type: event.type, messageId: eventId, reason })
+    return true
+  } catch {
+    return false
+  }
 }
 
 async function inSavepoint(tx: Db, work: (inner: Db) => Promise<void>): Promise<unknown> {

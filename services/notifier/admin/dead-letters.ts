@@ -1,0 +1,93 @@
+import type { ConsumeMessage } from 'amqplib'
+import SQL from 'sql-template-strings'
+import { type Bus, DEAD_LETTERS, type Subscription } from '#platform/bus'
+import { type Db, rows, run, type Sql, transaction } from '#platform/db'
+import { describeError, log } from '#platform/log'
+import { gauge } from '#platform/metrics'
+import { decodeCursor, encodeCursor, instantText } from '#platform/schema'
+
+/*
+ * Dead letters of every service move from the broker's queue into a table. There they can be listed and paged as often as one likes; looking
+ * into a quorum queue would mean to take messages and hand them back, which counts towards its delivery limit and at last loses them.
+ */
+type Row = { id: string; queue: string; type: string; messageId: string; reason: string; failedAt: Date; receivedAt: Date }
+
+const MAX_AT_ONCE = 1_000
+const kept = gauge('dead_letters', 'Messages that could not be processed and wait for an administrator', [])
+
+/** Takes dead letters from the broker into the table. */
+export const deadLetterSubscription = (sql: Sql, clock: () => Temporal.Instant): Subscription => ({
+  queue: DEAD_LETTERS,
+  bindings: [],
+  prefetch: 20,
+  onMessage: async (message, ack) => {
+    // a message without an id is kept each time that it comes: none may be lost
+    for (let wait = 200; ; wait = Math.min(wait * 2, 5_000)) {
+      try {
+        await keep(sql, message, new Date(clock().epochMilliseconds))
+        return ack()
+      } catch (error) {
+        log.error(describeError(error), 'a dead letter could not be kept, trying again')
+        if (wait > 2_000) return
+        await Bun.sleep(wait)
+      }
+    }
+  }
+})
+
+async function keep(db: Db, { content, properties }: ConsumeMessage, now: Date) {
+  const headers = (properties.headers ?? {}) as Record<string, unknown>
+  // set by our consumers; by the broker where it gave a message up itself
+  const queue = String(headers['x-queue'] ?? headers['x-first-death-queue'] ?? 'unknown')
+  const reason = String(headers['x-reason'] ?? headers['x-first-death-reason'] ?? 'unknown')
+  const failedAt = typeof headers['x-at'] === 'string' ? new Date(headers['x-at']) : now
+  const type = String(properties.type ?? 'unknown').slice(0, 200)
+  await run(
+    db,
+    SQL`insert into dead_letters (id, queue, type, message_id, reason, content, failed_at, received_at)
+        values (${Bun.randomUUIDv7()}, ${queue}, ${type}, ${String(properties.messageId ?? '')}, ${reason}, ${content}, ${failedAt}, ${now})`
+  )
+}
+
+const isId = (position: unknown[]): position is [string] => typeof position[0] === 'string' && /^[0-9a-f-]{36}$/.test(position[0])
+
+/** Messages that could not be processed, the oldest first. */
+export async function listDeadLetters(db: Db, { limit = 20, cursor }: { limit?: number; cursor?: string }) {
+  const after = cursor ? decodeCursor(cursor, isId)[0] : null
+  const found = await rows<Row>(
+    db,
+    SQL`select id, queue, type, message_id, reason, failed_at, received_at from dead_letters
+         where ${after}::uuid is null or id > ${after}::uuid order by id limit ${limit + 1}::int`
+  )
+  const items = found
+    .slice(0, limit)
+    .map(({ failedAt, receivedAt, ...row }) => ({ ...row, failedAt: instantText(failedAt), receivedAt: instantText(receivedAt) }))
+  const last = items.at(-1)
+  return { items, nextCursor: found.length > limit && last ? encodeCursor([last.id]) : null }
+}
+
+/**
+ * Puts dead letters back into the queues that they came from, all or those named, at most 1000 at once; gives how many. One goes from the table
+ * only when the broker has confirmed it: dying in between puts it back twice, which the inbox bears.
+ */
+export async function replayDeadLetters(sql: Sql, bus: Bus, ids?: string[]): Promise<number> {
+  return transaction(sql, async (tx) => {
+    const letters = await rows<Row & { content: Uint8Array }>(
+      tx,
+      SQL`select id, queue, type, message_id, content from dead_letters where ${ids ?? null}::uuid[] is null or id = any(${ids ?? null}::uuid[])
+           order by id limit ${MAX_AT_ONCE}::int for update skip locked`
+    )
+    const outcomes = await Promise.allSettled(
+      letters.map(({ queue, content, ...about }) => bus.putBack(queue, Buffer.from(content), about))
+    )
+    const put = letters.filter((_, index) => outcomes[index]?.status === 'fulfilled').map(({ id }) => id)
+    await run(tx, SQL`delete from dead_letters where id = any(${put}::uuid[])`)
+    return put.length
+  })
+}
+
+/** Sets the gauge of kept dead letters. */
+export async function countDeadLetters(db: Db): Promise<void> {
+  const [state] = await rows<{ count: number }>(db, SQL`select count(*) as count from dead_letters`)
+  kept.set({}, state?.count ?? 0)
+}

@@ -1,0 +1,15 @@
+import { Elysia } from 'elysia'
+import type { Bus } from '#platform/bus'
+import type { Verify } from '#platform/caller'
+import type { Sql } from '#platform/db'
+import { http, problems } from '#platform/http'
+import { type Check, ops } from '#platform/ops'
+import { adminRoutes } from './admin/routes.ts'
+import { peopleRoutes } from './people/routes.ts'
+
+/** What the notifier's HTTP side needs. */
+export type Needs = { sql: Sql; bus: Bus; verify: Verify; clock: () => Temporal.Instant; checks: Check[] }
+
+/** The notifier over HTTP. */
+export const notifier = (needs: Needs) =>
+  new Elysia(http).use(problems).use(ops(needs.checks)).use(adminRoutes(needs)).use(peopleRoutes(needs))

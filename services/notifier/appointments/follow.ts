@@ -1,0 +1,41 @@
+import type { Db } from '#platform/db'
+import type { AppointmentSnapshot, Event } from '#platform/events'
+import type { Template } from '../mails/model.ts'
+import { enqueue } from '../mails/queries.ts'
+import { requirePeople } from '../people/follow.ts'
+import { renewReminders } from '../reminders/renew.ts'
+import { keepState } from './queries.ts'
+
+type AppointmentEvent = Event & { data: AppointmentSnapshot }
+type CalendarMethod = 'REQUEST' | 'CANCEL'
+
+const methods: Partial<Record<Template, CalendarMethod>> = {
+  appointment_confirmed: 'REQUEST',
+  appointment_rescheduled: 'REQUEST',
+  appointment_cancelled: 'CANCEL'
+}
+
+/** Follows a change: keeps the state, lets the reminders follow, and writes both parties a mail where the change has one. */
+export const follow = (template?: Template) => async (tx: Db, event: AppointmentEvent) => {
+  const { data } = event
+  const parties = await requirePeople(tx, [data.patientId, data.doctorId])
+  const method = template && methods[template]
+  const kept = await keepState(tx, data, method === 'REQUEST')
+  if (kept) await renewReminders(tx, data, Temporal.Instant.from(event.time))
+  if (!template) return
+  const recipients = parties.filter((person) => person.email !== null)
+  // an end that has no calendar part of its own must still take the entry out of the calendars that have it
+  const calendar = method ?? (kept?.wasInCalendars && isOver(data.status) ? 'CANCEL' : null)
+  await enqueue(
+    tx,
+    event,
+    recipients.map(({ id }) => ({
+      template,
+      recipientId: id,
+      appointment: { id: data.id, version: data.version },
+      data: { appointment: data, calendar }
+    }))
+  )
+}
+
+const isOver = (status: string) => status === 'declined' || status === 'expired'

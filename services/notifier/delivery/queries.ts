@@ -1,0 +1,123 @@
+import SQL from 'sql-template-strings'
+import { type Db, rows, run } from '#platform/db'
+import { burnt, type MailData, type Template } from '../mails/model.ts'
+import type { Person } from '../people/queries.ts'
+
+/** A claimed mail with all that is known of it at this moment. */
+export type Claimed = {
+  id: string
+  eventId: string
+  eventType: string
+  eventAt: Date
+  template: Template
+  appointmentId: string | null
+  version: number | null
+  data: MailData
+  attempts: number
+  requestId: string
+  traceparent: string
+  recipient: Person | null
+  doctor: Pick<Person, 'name' | 'crm'> | null
+  patient: Pick<Person, 'name'> | null
+  newestVersion: number | null
+  newestStatus: string | null
+  newestStart: Date | null
+  laterSent: boolean
+  laterWaits: boolean
+}
+
+/** How long a claim lasts unless it is renewed: after a crash another process goes on then. */
+export const LEASE_SECONDS = 15
+
+/**
+ * Claims mails that are due, the oldest first: new ones, refused ones whose wait is over, and those of a process that died. Of one appointment and
+ * recipient only the earliest is to be had, so mails leave in the order of the changes however many processes send.
+ */
+export async function claim(db: Db, worker: string, limit: number, now: Date): Promise<string[]> {
+  const claimed = await rows<{ id: string }>(
+    db,
+    SQL`with candidate as materialized (
+          select m.id from mails m
+           where m.status in ('pending', 'sending') and m.due_at <= ${now}
+             and not exists (select 1 from mails e
+                              where e.appointment_id = m.appointment_id and e.recipient_id = m.recipient_id
+                                and e.status in ('pending', 'sending') and (e.version, e.id) < (m.version, m.id))
+           order by m.due_at, m.id limit ${limit} for update of m skip locked)
+        update mails set status = 'sending', attempts = attempts + 1, lease_token = ${worker}::uuid,
+                         due_at = ${now}::timestamptz + make_interval(secs => ${LEASE_SECONDS})
+          from candidate where mails.id = candidate.id
+        returning mails.id`
+  )
+  return claimed.map(({ id }) => id)
+}
+
+/** Reads claimed mails with the newest state of their people and appointments. */
+export const readClaimed = (db: Db, ids: string[]) =>
+  rows<Claimed>(
+    db,
+    SQL`select m.id, m.event_id, m.event_type, m.event_at, m.template, m.appointment_id, m.version, m.data, m.attempts, m.request_id, m.traceparent,
+               coalesce(m.data -> 'farewell', to_jsonb(r)) as recipient, to_jsonb(d) as doctor, to_jsonb(p) as patient,
+               a.version as newest_version, a.status as newest_status, a.start_at as newest_start,
+               exists (select 1 from mails l where l.appointment_id = m.appointment_id and l.recipient_id = m.recipient_id
+                          and l.version > m.version and l.status = 'sent') as later_sent,
+               exists (select 1 from mails l where l.appointment_id = m.appointment_id and l.recipient_id = m.recipient_id
+                          and l.version > m.version and l.status = 'pending') as later_waits
+          from mails m
+          left join appointments a on a.id = m.appointment_id
+          left join people r on r.id = m.recipient_id
+          left join people d on d.id = coalesce(a.doctor_id, (m.data #>> '{offer,doctorId}')::uuid)
+          left join people p on p.id = a.patient_id
+         where m.id = any(${ids}::uuid[]) order by m.id`
+  )
+
+/** Holds on to the claims of mails that are still being sent. */
+export const renew = (db: Db, worker: string, ids: string[], now: Date) =>
+  run(
+    db,
+    SQL`update mails set due_at = ${now}::timestamptz + make_interval(secs => ${LEASE_SECONDS})
+         where id = any(${ids}::uuid[]) and lease_token = ${worker}::uuid and status = 'sending'`
+  )
+
+/** Gives claims back as if they had never been tried: the server was not there. */
+export const giveBack = (db: Db, worker: string, ids: string[], now: Date) =>
+  run(
+    db,
+    SQL`update mails set status = 'pending', attempts = attempts - 1, lease_token = null, due_at = least(due_at, ${now})
+         where id = any(${ids}::uuid[]) and lease_token = ${worker}::uuid and status = 'sending'`
+  )
+
+/** How an attempt ended. `refused`: the server may take it later. */
+export type Outcome =
+  | { result: 'sent'; reply: string }
+  | { result: 'refused'; reply: string; tryAgainAt: Date }
+  | { result: 'failed'; reply: string }
+  | { result: 'superseded'; reply: string }
+
+const burntTemplates = burnt as string[]
+
+/** Writes down how an attempt ended. False where another process has taken the mail over meanwhile: then nothing is changed. */
+export async function settle(db: Db, worker: string, id: string, outcome: Outcome, now: Date): Promise<boolean> {
+  const status = outcome.result === 'refused' ? 'pending' : outcome.result
+  const dueAt = outcome.result === 'refused' ? outcome.tryAgainAt : now
+  const settled = await run(
+    db,
+    SQL`with settled as (
+          update mails set status = ${status}, lease_token = null, due_at = ${dueAt},
+                 sent_at = case when ${status} = 'sent' then ${now}::timestamptz else sent_at end,
+                 last_error = case when ${status} = 'sent' then null else ${outcome.reply} end,
+                 data = case when template = any(${burntTemplates}::text[]) and ${status} <> 'pending' then '{}' else data end
+           where id = ${id} and lease_token = ${worker}::uuid and status = 'sending'
+          returning id, attempts)
+        insert into deliveries (mail_id, attempt, at, outcome, reply)
+        select id, attempts, ${now}::timestamptz, ${outcome.result}, ${outcome.reply} from settled`
+  )
+  return settled > 0
+}
+
+/** How many mails wait, and how old the oldest that is due is, in seconds. */
+export const backlog = (db: Db, now: Date) =>
+  rows<{ waiting: number; oldest: number }>(
+    db,
+    SQL`select count(*) as waiting, coalesce(extract(epoch from ${now}::timestamptz - min(due_at) filter (where due_at <= ${now})), 0)::float8 as oldest
+          from mails where status in ('pending', 'sending')`
+  )

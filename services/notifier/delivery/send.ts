@@ -1,0 +1,77 @@
+import type { Sql } from '#platform/db'
+import { describeError, log, traced } from '#platform/log'
+import { counter, histogram } from '#platform/metrics'
+import { compose, type Sender } from '../mails/compose.ts'
+import { nextTry } from './ladder.ts'
+import { type Claimed, type Outcome, settle } from './queries.ts'
+import type { Smtp } from './smtp.ts'
+import { type Standing, whySuperseded } from './standing.ts'
+
+/** What sending needs. `worker` marks the claims of this process. */
+export type Needs = { sql: Sql; smtp: Smtp; sender: Sender; worker: string; clock: () => Temporal.Instant }
+
+const mails = counter('mails_total', 'Attempts at mails, by template and how they ended', ['template', 'outcome'])
+const latency = histogram(
+  'mail_latency_seconds',
+  'From the event to the mail server taking the mail',
+  [],
+  [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60, 600, 3600]
+)
+const taken = counter('mail_lease_conflicts_total', 'Mails that another process had taken over when they were to be marked', [])
+
+/** Sends one claimed mail and writes down how that ended. Gives `away` where there was no server: the claim is then the caller's to give back. */
+export async function send(mail: Claimed, needs: Needs): Promise<'done' | 'away'> {
+  return traced({ requestId: mail.requestId, traceparent: mail.traceparent }, async () => {
+    const outcome = await attempt(mail, needs)
+    if (outcome === 'away') return 'away'
+    const now = instant(needs.clock())
+    const settled = await settle(needs.sql, needs.worker, mail.id, outcome, now)
+    if (!settled) taken.inc()
+    mails.inc({ template: mail.template, outcome: outcome.result })
+    const about = { mail: mail.id, event: mail.eventId, template: mail.template, attempt: mail.attempts, outcome: outcome.result }
+    if (outcome.result === 'sent') {
+      latency.observe({}, Math.max(0, +now - +mail.eventAt) / 1000)
+      log.info(about, 'mail sent')
+    } else log.warn({ ...about, reply: outcome.reply }, 'mail not sent')
+    return 'done'
+  })
+}
+
+async function attempt(mail: Claimed, { smtp, sender, clock }: Needs): Promise<Outcome | 'away'> {
+  const { recipient } = mail
+  const why = whySuperseded(standingOf(mail), instant(clock()))
+  if (why || !recipient) return { result: 'superseded', reply: why ?? 'the recipient is not known' }
+  let message: ReturnType<typeof compose>
+  try {
+    message = compose({ ...mail, recipient }, sender)
+  } catch (error) {
+    log.error(describeError(error), 'a mail could not be composed')
+    return { result: 'failed', reply: error instanceof Error ? error.message : 'it could not be composed' }
+  }
+  const answer = await smtp.send(message)
+  if (answer.kind === 'away') return 'away'
+  if (answer.kind === 'accepted') return { result: 'sent', reply: answer.reply }
+  const again = answer.kind === 'refused' ? nextTry(mail.attempts, clock()) : undefined
+  return again ? { result: 'refused', reply: answer.reply, tryAgainAt: instant(again) } : { result: 'failed', reply: answer.reply }
+}
+
+const instant = (now: Temporal.Instant) => new Date(now.epochMilliseconds)
+
+function standingOf({ data, version, newestVersion, newestStatus, newestStart, recipient, ...mail }: Claimed): Standing {
+  const expiresAt = data.offer?.expiresAt ?? data.account?.expiresAt ?? data.account?.until
+  const { appointment } = data
+  return {
+    ...mail,
+    expiresAt: expiresAt ? new Date(expiresAt) : null,
+    recipientErased: !recipient?.email,
+    appointment:
+      appointment && version !== null && newestVersion !== null && newestStatus !== null && newestStart
+        ? {
+            mail: { version, start: new Date(appointment.start) },
+            now: { version: newestVersion, status: newestStatus, start: newestStart },
+            laterSent: mail.laterSent,
+            laterWaits: mail.laterWaits
+          }
+        : null
+  }
+}

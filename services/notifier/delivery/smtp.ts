@@ -1,0 +1,82 @@
+import { createTransport, type SendMailOptions } from 'nodemailer'
+import { describeError, log } from '#platform/log'
+import { gauge } from '#platform/metrics'
+
+/** How a server took a mail. `away`: there is no server that could have taken it. */
+export type Answer = { kind: 'accepted' | 'refused' | 'failed'; reply: string } | { kind: 'away' }
+/** A pool of connections to the mail server. */
+export type Smtp = {
+  send: (message: SendMailOptions) => Promise<Answer>
+  /** Whether a server is there, greets and lets us in. */
+  probe: () => Promise<boolean>
+  close: () => void
+}
+
+const up = gauge('smtp_up', 'Whether the mail server was there when it was last needed', [])
+
+/** Opens the pool; every wait is bounded, the longest by `limitMs`. */
+export function openSmtp(url: string, { connections, limitMs = 60_000 }: { connections: number; limitMs?: number }): Smtp {
+  const transport = createTransport({
+    url,
+    pool: true,
+    maxConnections: connections,
+    maxMessages: 500,
+    // the pool would send again what a closed connection may have delivered: whether to is decided here
+    maxRequeues: 0,
+    connectionTimeout: 5_000,
+    greetingTimeout: 5_000,
+    dnsTimeout: 5_000,
+    socketTimeout: Math.min(30_000, limitMs),
+    idleTimeout: 30_000
+  })
+  transport.on('error', () => {})
+  let probing: Promise<boolean> | undefined
+
+  const verify = async () => {
+    try {
+      await Promise.race([transport.verify(), Bun.sleep(10_000).then(() => Promise.reject(new Error('no answer in 10 s')))])
+      up.set({}, 1)
+      return true
+    } catch (error) {
+      up.set({}, 0)
+      log.warn(describeSmtp(error), 'the mail server is not to be had')
+      return false
+    }
+  }
+  const probe = () => {
+    probing ??= verify().finally(() => {
+      probing = undefined
+    })
+    return probing
+  }
+  return {
+    send: async (message) => {
+      try {
+        const { response } = await transport.sendMail({ ...message, signal: AbortSignal.timeout(limitMs) })
+        return { kind: 'accepted', reply: withoutAddresses(response) }
+      } catch (error) {
+        const { responseCode, code, command, message: text } = error as SmtpError
+        const reply = withoutAddresses(text || code || 'unknown')
+        // a mail that could not even be composed is no better later
+        if (code === 'EENVELOPE' && !responseCode) return { kind: 'failed', reply }
+        const ours =
+          code === 'EAUTH' || code === 'ENOAUTH' || code === 'ETLS' || command === 'CONN' || !responseCode || responseCode === 421
+        // a broken line says nothing about the mail: is there a server at all?
+        if (ours && !(await probe())) return { kind: 'away' }
+        return { kind: responseCode && responseCode >= 500 && !ours ? 'failed' : 'refused', reply }
+      }
+    },
+    probe,
+    close: () => transport.close({ force: true })
+  }
+}
+
+type SmtpError = Error & { responseCode?: number; code?: string; command?: string }
+
+const describeSmtp = (error: unknown) => {
+  const { error: name, code } = describeError(error)
+  return { error: name, code, responseCode: (error as SmtpError).responseCode, reply: withoutAddresses((error as SmtpError).message ?? '') }
+}
+
+/** Servers repeat addresses in what they answer; logs and the delivery log keep none. */
+const withoutAddresses = (text: string) => text.replace(/[^\s<>:;,()]+@[^\s<>:;,()]+/g, '…').slice(0, 300)

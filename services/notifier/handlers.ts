@@ -1,0 +1,50 @@
+import type { Db } from '#platform/db'
+import type { Event } from '#platform/events'
+import type { Handlers } from '#platform/inbox'
+import { follow } from './appointments/follow.ts'
+import type { Template } from './mails/model.ts'
+import { enqueue } from './mails/queries.ts'
+import { forgetPerson, rememberPerson, requirePeople } from './people/follow.ts'
+
+type ToPerson = Event<
+  | 'healthmed.user.verification_requested.v1'
+  | 'healthmed.user.password_reset_requested.v1'
+  | 'healthmed.user.locked_out.v1'
+  | 'healthmed.doctor.approved.v1'
+  | 'healthmed.doctor.rejected.v1'
+>
+
+/** Writes the person of the event a mail. */
+const tell = (template: Template) => async (tx: Db, event: ToPerson) => {
+  const [person] = await requirePeople(tx, [event.data.id])
+  const { id, ...account } = event.data
+  if (person?.email) await enqueue(tx, event, [{ template, recipientId: id, data: { account } }])
+}
+
+/** Writes the first of a waiting list that a slot is kept for them. */
+async function offer(tx: Db, event: Event<'healthmed.waitlist.offered.v1'>) {
+  const { patientId, doctorId } = event.data
+  const [patient] = await requirePeople(tx, [patientId, doctorId])
+  if (patient?.email) await enqueue(tx, event, [{ template: 'waitlist_offered', recipientId: patientId, data: { offer: event.data } }])
+}
+
+/** What the notifier does with each event. */
+export const handlers: Handlers = {
+  'healthmed.user.registered.v1': rememberPerson,
+  'healthmed.user.updated.v1': rememberPerson,
+  'healthmed.user.erased.v1': forgetPerson,
+  'healthmed.user.verification_requested.v1': tell('verify_email'),
+  'healthmed.user.password_reset_requested.v1': tell('password_reset'),
+  'healthmed.user.locked_out.v1': tell('locked_out'),
+  'healthmed.doctor.approved.v1': tell('doctor_approved'),
+  'healthmed.doctor.rejected.v1': tell('doctor_rejected'),
+  'healthmed.appointment.requested.v1': follow('appointment_requested'),
+  'healthmed.appointment.confirmed.v1': follow('appointment_confirmed'),
+  'healthmed.appointment.declined.v1': follow('appointment_declined'),
+  'healthmed.appointment.cancelled.v1': follow('appointment_cancelled'),
+  'healthmed.appointment.rescheduled.v1': follow('appointment_rescheduled'),
+  'healthmed.appointment.expired.v1': follow('appointment_expired'),
+  'healthmed.appointment.completed.v1': follow(),
+  'healthmed.appointment.no_show.v1': follow(),
+  'healthmed.waitlist.offered.v1': offer
+}

@@ -1,0 +1,125 @@
+import type { SendMailOptions } from 'nodemailer'
+import type { Locale, Person } from '../people/queries.ts'
+import { type Address, calendarPart } from './calendar.ts'
+import { toHtml, toText } from './html.ts'
+import type { Content, Facts, MailData, Template } from './model.ts'
+import { english } from './words-en.ts'
+import { portuguese } from './words-pt.ts'
+
+/** A mail as its row has it, with the people it speaks of. */
+export type Draft = {
+  eventId: string
+  eventAt: Date
+  template: Template
+  appointmentId: string | null
+  version: number | null
+  data: MailData
+  recipient: Person
+  /** Null where the mail is about no appointment, or the person is erased. */
+  doctor: Pick<Person, 'name' | 'crm'> | null
+  patient: Pick<Person, 'name'> | null
+}
+/** Who writes, and where links lead. */
+export type Sender = { from: Address; publicUrl: string }
+
+const words = { 'pt-BR': portuguese, en: english }
+const somebody = {
+  'pt-BR': { doctor: 'o médico ou a médica', patient: 'o paciente' },
+  en: { doctor: 'the doctor', patient: 'the patient' }
+}
+const footers = {
+  'pt-BR': 'Esta mensagem é automática: respostas não são lidas.',
+  en: 'This is an automatic message: replies are not read.'
+}
+const onlyAddress = /^[^\s<>()[\]\\,;:@"\p{Cc}]+@[^\s<>()[\]\\,;:@"\p{Cc}]+$/u
+
+/** The whole message for SMTP; the same draft always gives the same Message-ID. Throws where the recipient has no address that can be written to. */
+export function compose(draft: Draft, sender: Sender): SendMailOptions {
+  const to = addressOf(draft.recipient)
+  const facts = factsOf(draft, sender)
+  const content = words[facts.locale][draft.template](facts)
+  const frame = { lang: facts.locale, footer: footers[facts.locale] }
+  const calendar = calendarOf(draft, facts, sender.from, to)
+  const domain = sender.from.address.split('@')[1]
+  return {
+    from: sender.from,
+    to,
+    // explicit, and objects all through: a string would be parsed and could name another recipient
+    envelope: { from: sender.from, to: [to] } as unknown as SendMailOptions['envelope'],
+    messageId: `<${draft.eventId}.${draft.recipient.id}.${draft.template}@${domain}>`,
+    ...(draft.appointmentId && { references: `<${draft.appointmentId}@${domain}>` }),
+    subject: oneLine(content.subject),
+    text: toText(content, frame),
+    html: toHtml(content, frame),
+    ...(calendar && { alternatives: [calendar] }),
+    headers: { 'Auto-Submitted': 'auto-generated', 'Content-Language': facts.locale },
+    disableFileAccess: true,
+    disableUrlAccess: true
+  }
+}
+
+/** The words of a draft alone, for the page that shows them all. */
+export const contentOf = (draft: Draft, sender: Sender): Content => {
+  const facts = factsOf(draft, sender)
+  return words[facts.locale][draft.template](facts)
+}
+
+function factsOf({ recipient, doctor, patient, data }: Draft, { publicUrl }: Sender): Facts {
+  const locale: Locale = recipient.locale === 'en' ? 'en' : 'pt-BR'
+  return {
+    locale,
+    you: { name: oneLine(recipient.name ?? ''), role: recipient.role, timezone: recipient.timezone },
+    doctor: doctor?.name ? withCrm(doctor.name, doctor.crm) : somebody[locale].doctor,
+    patient: oneLine(patient?.name ?? somebody[locale].patient),
+    by: actorOf(data, recipient),
+    appointment: data.appointment,
+    offer: data.offer,
+    account: data.account ?? {},
+    publicUrl
+  }
+}
+
+function actorOf({ appointment }: MailData, recipient: Person): Facts['by'] {
+  const actor = appointment?.actor
+  if (actor?.id === recipient.id) return 'you'
+  return actor?.role === 'doctor' || actor?.role === 'patient' ? actor.role : 'system'
+}
+
+const withCrm = (name: string, crm: string | null) => oneLine(crm ? `${name} (CRM ${crm})` : name)
+
+function calendarOf(draft: Draft, facts: Facts, organizer: Address, attendee: Address) {
+  const { appointmentId, version, data, recipient, doctor } = draft
+  if (!data.appointment || !data.calendar || !appointmentId || version === null) return undefined
+  const content = calendarPart({
+    method: data.calendar,
+    appointmentId,
+    sequence: version,
+    stamp: draft.eventAt,
+    start: new Date(data.appointment.start),
+    end: new Date(data.appointment.end),
+    confirmed: data.appointment.status === 'confirmed',
+    with: recipient.role === 'doctor' ? facts.patient : oneLine(doctor?.name ?? facts.doctor),
+    locale: facts.locale,
+    organizer,
+    attendee
+  })
+  return { content, contentType: `text/calendar; charset=utf-8; method=${data.calendar}`, contentTransferEncoding: 'base64' as const }
+}
+
+function addressOf({ name, email }: Person): Address {
+  if (!email || email.length > 254 || !onlyAddress.test(email)) throw new Error('the recipient has no address that can be written to')
+  return { name: oneLine(name ?? ''), address: email }
+}
+
+/** One line of text: whatever could end a header line or hide in it becomes a space. */
+export const oneLine = (text: string): string =>
+  text
+    .replace(/[\p{Cc}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]+/gu, ' ')
+    .replace(/ {2,}/g, ' ')
+    .trim()
+
+/** The sender that `MAIL_FROM` names. */
+export function senderOf(mailFrom: string, publicUrl: string): Sender {
+  const [, name = '', address = mailFrom] = /^(.*?)\s*<([^<>]+)>$/.exec(mailFrom) ?? []
+  return { from: { name, address }, publicUrl }
+}

@@ -1,0 +1,53 @@
+import { differs, longDate, zoneName } from './dates.ts'
+import type { Facts } from './model.ts'
+
+const labels = {
+  'pt-BR': {
+    when: 'Data e hora',
+    zone: 'Fuso horário',
+    yours: 'No seu fuso',
+    before: 'Horário anterior',
+    doctor: 'Médico(a)',
+    patient: 'Paciente',
+    reason: 'Motivo informado'
+  },
+  en: {
+    when: 'Date and time',
+    zone: 'Time zone',
+    yours: 'In your zone',
+    before: 'Previous time',
+    doctor: 'Doctor',
+    patient: 'Patient',
+    reason: 'Reason given'
+  }
+}
+
+type Rows = [label: string, value: string][]
+
+/** An appointment's rows: its time in the doctor's zone with the zone's name, and in the recipient's where it differs. */
+export function appointmentFacts({ appointment, locale, you, doctor, patient }: Facts): Rows {
+  if (!appointment) return []
+  const words = labels[locale]
+  const { start, timezone, previousStart, statusReason } = appointment
+  return [
+    ...timeRows(start, timezone, { locale, you }),
+    ...(previousStart ? [[words.before, longDate(previousStart, timezone, locale)] satisfies Rows[number]] : []),
+    you.role === 'doctor' ? [words.patient, patient] : [words.doctor, doctor],
+    ...(statusReason ? [[words.reason, statusReason] satisfies Rows[number]] : [])
+  ]
+}
+
+/** A waiting list's offer: its time and the doctor. */
+export function offerFacts({ offer, locale, you, doctor }: Facts): Rows {
+  return offer ? [...timeRows(offer.start, offer.timezone, { locale, you }), [labels[locale].doctor, doctor]] : []
+}
+
+function timeRows(start: string, timezone: string, { locale, you }: Pick<Facts, 'locale' | 'you'>): Rows {
+  const words = labels[locale]
+  const own = `${longDate(start, you.timezone, locale)}, ${zoneName(start, you.timezone, locale)}`
+  return [
+    [words.when, longDate(start, timezone, locale)],
+    [words.zone, zoneName(start, timezone, locale)],
+    ...(differs(start, timezone, you.timezone) ? [[words.yours, own] satisfies Rows[number]] : [])
+  ]
+}

@@ -1,0 +1,135 @@
+import { longDate, shortDate, timeOfDay } from './dates.ts'
+import { appointmentFacts, offerFacts } from './facts.ts'
+import { linkOf } from './links.ts'
+import type { Content, Facts, Template } from './model.ts'
+
+const at = ({ appointment }: Facts) => (appointment ? shortDate(appointment.start, appointment.timezone, 'en') : '')
+const other = ({ you, doctor, patient }: Facts) => (you.role === 'doctor' ? patient : doctor)
+const by = { you: 'by you', doctor: 'by the doctor', patient: 'by the patient', system: 'by the system' }
+const until = (moment: string | undefined, facts: Facts) => (moment ? longDate(moment, facts.you.timezone, 'en') : '')
+
+/** What each mail says, in English. No specialty, reason of the visit or other health fact in a subject. */
+export const english: Record<Template, (facts: Facts) => Content> = {
+  appointment_requested: (facts) => ({
+    subject: `Appointment requested: ${at(facts)}`,
+    heading: 'Appointment requested',
+    paragraphs:
+      facts.you.role === 'doctor'
+        ? [`${facts.patient} asked for an appointment with you.`, 'The time is kept until you answer: confirm or decline it in Health&Med.']
+        : [
+            `We received your request for an appointment with ${facts.doctor}.`,
+            'The time is kept for you. We will write as soon as there is an answer.'
+          ],
+    facts: appointmentFacts(facts)
+  }),
+  appointment_confirmed: (facts) => ({
+    subject: `Appointment confirmed: ${at(facts)}`,
+    heading: 'Appointment confirmed',
+    paragraphs: [`Your appointment with ${other(facts)} is confirmed.`, 'The attached invitation puts it into your calendar.'],
+    facts: appointmentFacts(facts)
+  }),
+  appointment_declined: (facts) => ({
+    subject: `Appointment declined: ${at(facts)}`,
+    heading: 'Appointment declined',
+    paragraphs:
+      facts.you.role === 'doctor'
+        ? [`You declined the appointment that ${facts.patient} asked for.`, 'The time is free again.']
+        : [`${facts.doctor} cannot see you at this time.`, 'Please choose another time in Health&Med.'],
+    facts: appointmentFacts(facts)
+  }),
+  appointment_cancelled: (facts) => ({
+    subject: `Appointment cancelled: ${at(facts)}`,
+    heading: 'Appointment cancelled',
+    paragraphs: [`The appointment with ${other(facts)} was cancelled ${by[facts.by]}.`, 'The time is free again.'],
+    facts: appointmentFacts(facts)
+  }),
+  appointment_rescheduled: (facts) => ({
+    subject: `Appointment moved: ${at(facts)}`,
+    heading: 'Appointment moved',
+    paragraphs: [
+      `The appointment with ${other(facts)} was moved ${by[facts.by]}.`,
+      facts.appointment?.status === 'confirmed'
+        ? 'The new time is confirmed.'
+        : facts.you.role === 'doctor'
+          ? 'The new time awaits your confirmation.'
+          : 'The new time still awaits confirmation.'
+    ],
+    facts: appointmentFacts(facts)
+  }),
+  appointment_expired: (facts) => ({
+    subject: `Appointment request unanswered: ${at(facts)}`,
+    heading: 'Appointment request unanswered',
+    paragraphs:
+      facts.you.role === 'doctor'
+        ? [`The request of ${facts.patient} expired without an answer.`, 'The time is free again.']
+        : [`Your request for an appointment with ${facts.doctor} was not answered in time.`, 'Please choose another time in Health&Med.'],
+    facts: appointmentFacts(facts)
+  }),
+  reminder_24h: (facts) => ({
+    subject: `Reminder: appointment on ${at(facts)}`,
+    heading: 'Your appointment is in 24 hours',
+    paragraphs: [`This is a reminder of your appointment with ${other(facts)}.`],
+    facts: appointmentFacts(facts)
+  }),
+  reminder_1h: (facts) => ({
+    subject: `Reminder: appointment at ${facts.appointment ? timeOfDay(facts.appointment.start, facts.appointment.timezone, 'en') : ''}`,
+    heading: 'Your appointment is in 1 hour',
+    paragraphs: [`This is a reminder of your appointment with ${other(facts)}.`],
+    facts: appointmentFacts(facts)
+  }),
+  waitlist_offered: (facts) => ({
+    subject: 'A time has become free for you',
+    heading: 'A time has become free',
+    paragraphs: [
+      `${facts.doctor} has a free time in the period that you are waiting for.`,
+      `It is kept for you until ${until(facts.offer?.expiresAt, facts)}. Book it in Health&Med before then.`
+    ],
+    facts: offerFacts(facts)
+  }),
+  verify_email: (facts) => ({
+    subject: 'Confirm your e-mail address',
+    heading: 'Confirm your e-mail address',
+    paragraphs: [
+      `Hello ${facts.you.name}. To use Health&Med, please confirm that this address is yours.`,
+      `The link is valid until ${until(facts.account.expiresAt, facts)}. If it was not you who signed up, ignore this message.`
+    ],
+    action: { label: 'Confirm e-mail', codeLabel: 'Or enter this code:', ...linkOf(facts, 'verify-email') }
+  }),
+  password_reset: (facts) => ({
+    subject: 'Reset your password',
+    heading: 'Reset your password',
+    paragraphs: [
+      'We received a request to change the password of your account.',
+      `The link works once, until ${until(facts.account.expiresAt, facts)}. If it was not you, ignore this message: your password stays as it is.`
+    ],
+    action: { label: 'Choose a new password', codeLabel: 'Or enter this code:', ...linkOf(facts, 'reset-password') }
+  }),
+  locked_out: (facts) => ({
+    subject: 'Sign-in locked for a while',
+    heading: 'Sign-in locked for a while',
+    paragraphs: [
+      'There were too many attempts to sign in to your account with a wrong password.',
+      `New attempts are locked until ${until(facts.account.until, facts)}.`,
+      'If it was not you, your password is still safe; if you use it elsewhere, change it.'
+    ]
+  }),
+  doctor_approved: (facts) => ({
+    subject: 'Your registration was approved',
+    heading: 'Your registration was approved',
+    paragraphs: [`Welcome to Health&Med, ${facts.you.name}.`, 'Publish your profile and your hours so that patients can book appointments.']
+  }),
+  doctor_rejected: (facts) => ({
+    subject: 'Your registration was not approved',
+    heading: 'Your registration was not approved',
+    paragraphs: ['We looked at your registration and could not approve it.'],
+    facts: facts.account.reason ? [['Reason', facts.account.reason]] : []
+  }),
+  account_erased: (facts) => ({
+    subject: 'Your account was erased',
+    heading: 'Your account was erased',
+    paragraphs: [
+      `${facts.you.name}, your personal data was erased from Health&Med, as you asked.`,
+      'Future appointments were cancelled and the other party was told. This is the last message that we send you.'
+    ]
+  })
+}

@@ -1,0 +1,138 @@
+import { longDate, shortDate, timeOfDay } from './dates.ts'
+import { appointmentFacts, offerFacts } from './facts.ts'
+import { linkOf } from './links.ts'
+import type { Content, Facts, Template } from './model.ts'
+
+const at = ({ appointment }: Facts) => (appointment ? shortDate(appointment.start, appointment.timezone, 'pt-BR') : '')
+const other = ({ you, doctor, patient }: Facts) => (you.role === 'doctor' ? patient : doctor)
+const by = { you: 'por você', doctor: 'pelo médico ou pela médica', patient: 'pelo paciente', system: 'pelo sistema' }
+const until = (moment: string | undefined, facts: Facts) => (moment ? longDate(moment, facts.you.timezone, 'pt-BR') : '')
+
+/** What each mail says, in Brazilian Portuguese. No specialty, reason of the visit or other health fact in a subject. */
+export const portuguese: Record<Template, (facts: Facts) => Content> = {
+  appointment_requested: (facts) => ({
+    subject: `Consulta solicitada: ${at(facts)}`,
+    heading: 'Consulta solicitada',
+    paragraphs:
+      facts.you.role === 'doctor'
+        ? [
+            `${facts.patient} pediu uma consulta com você.`,
+            'O horário fica reservado até a sua resposta: confirme ou recuse no Health&Med.'
+          ]
+        : [`Seu pedido de consulta com ${facts.doctor} foi recebido.`, 'O horário está reservado. Avisaremos assim que houver resposta.'],
+    facts: appointmentFacts(facts)
+  }),
+  appointment_confirmed: (facts) => ({
+    subject: `Consulta confirmada: ${at(facts)}`,
+    heading: 'Consulta confirmada',
+    paragraphs: [`Sua consulta com ${other(facts)} está confirmada.`, 'O convite em anexo a coloca na sua agenda.'],
+    facts: appointmentFacts(facts)
+  }),
+  appointment_declined: (facts) => ({
+    subject: `Consulta recusada: ${at(facts)}`,
+    heading: 'Consulta recusada',
+    paragraphs:
+      facts.you.role === 'doctor'
+        ? [`Você recusou a consulta pedida por ${facts.patient}.`, 'O horário está livre outra vez.']
+        : [`${facts.doctor} não pode atender neste horário.`, 'Escolha outro horário no Health&Med.'],
+    facts: appointmentFacts(facts)
+  }),
+  appointment_cancelled: (facts) => ({
+    subject: `Consulta cancelada: ${at(facts)}`,
+    heading: 'Consulta cancelada',
+    paragraphs: [`A consulta com ${other(facts)} foi cancelada ${by[facts.by]}.`, 'O horário está livre outra vez.'],
+    facts: appointmentFacts(facts)
+  }),
+  appointment_rescheduled: (facts) => ({
+    subject: `Consulta remarcada: ${at(facts)}`,
+    heading: 'Consulta remarcada',
+    paragraphs: [
+      `A consulta com ${other(facts)} foi remarcada ${by[facts.by]}.`,
+      facts.appointment?.status === 'confirmed'
+        ? 'O novo horário está confirmado.'
+        : facts.you.role === 'doctor'
+          ? 'O novo horário espera a sua confirmação.'
+          : 'O novo horário ainda espera a confirmação.'
+    ],
+    facts: appointmentFacts(facts)
+  }),
+  appointment_expired: (facts) => ({
+    subject: `Pedido de consulta sem resposta: ${at(facts)}`,
+    heading: 'Pedido de consulta sem resposta',
+    paragraphs:
+      facts.you.role === 'doctor'
+        ? [`O pedido de ${facts.patient} expirou sem resposta.`, 'O horário está livre outra vez.']
+        : [`Seu pedido de consulta com ${facts.doctor} não teve resposta a tempo.`, 'Escolha outro horário no Health&Med.'],
+    facts: appointmentFacts(facts)
+  }),
+  reminder_24h: (facts) => ({
+    subject: `Lembrete: consulta em ${at(facts)}`,
+    heading: 'Sua consulta é em 24 horas',
+    paragraphs: [`Lembramos da sua consulta com ${other(facts)}.`],
+    facts: appointmentFacts(facts)
+  }),
+  reminder_1h: (facts) => ({
+    subject: `Lembrete: consulta às ${facts.appointment ? timeOfDay(facts.appointment.start, facts.appointment.timezone, 'pt-BR') : ''}`,
+    heading: 'Sua consulta é em 1 hora',
+    paragraphs: [`Lembramos da sua consulta com ${other(facts)}.`],
+    facts: appointmentFacts(facts)
+  }),
+  waitlist_offered: (facts) => ({
+    subject: 'Um horário ficou livre para você',
+    heading: 'Um horário ficou livre',
+    paragraphs: [
+      `${facts.doctor} tem um horário no período que você espera.`,
+      `Ele fica guardado para você até ${until(facts.offer?.expiresAt, facts)}. Marque a consulta no Health&Med antes disso.`
+    ],
+    facts: offerFacts(facts)
+  }),
+  verify_email: (facts) => ({
+    subject: 'Confirme seu e-mail',
+    heading: 'Confirme seu e-mail',
+    paragraphs: [
+      `Olá, ${facts.you.name}. Para usar o Health&Med, confirme que este endereço é seu.`,
+      `O link vale até ${until(facts.account.expiresAt, facts)}. Se não foi você quem se cadastrou, ignore esta mensagem.`
+    ],
+    action: { label: 'Confirmar e-mail', codeLabel: 'Ou informe este código:', ...linkOf(facts, 'verify-email') }
+  }),
+  password_reset: (facts) => ({
+    subject: 'Redefinir sua senha',
+    heading: 'Redefinir sua senha',
+    paragraphs: [
+      'Recebemos um pedido para trocar a senha da sua conta.',
+      `O link vale uma única vez, até ${until(facts.account.expiresAt, facts)}. Se não foi você, ignore esta mensagem: a senha continua a mesma.`
+    ],
+    action: { label: 'Escolher nova senha', codeLabel: 'Ou informe este código:', ...linkOf(facts, 'reset-password') }
+  }),
+  locked_out: (facts) => ({
+    subject: 'Entrada bloqueada por algum tempo',
+    heading: 'Entrada bloqueada por algum tempo',
+    paragraphs: [
+      'Houve muitas tentativas de entrar na sua conta com a senha errada.',
+      `Novas tentativas ficam bloqueadas até ${until(facts.account.until, facts)}.`,
+      'Se não foi você, sua senha continua segura; se a usa em outro lugar, troque-a.'
+    ]
+  }),
+  doctor_approved: (facts) => ({
+    subject: 'Seu cadastro foi aprovado',
+    heading: 'Seu cadastro foi aprovado',
+    paragraphs: [
+      `Bem-vindo ao Health&Med, ${facts.you.name}.`,
+      'Publique seu perfil e seus horários para que pacientes possam marcar consultas.'
+    ]
+  }),
+  doctor_rejected: (facts) => ({
+    subject: 'Seu cadastro não foi aprovado',
+    heading: 'Seu cadastro não foi aprovado',
+    paragraphs: ['Analisamos seu cadastro e não pudemos aprová-lo.'],
+    facts: facts.account.reason ? [['Motivo', facts.account.reason]] : []
+  }),
+  account_erased: (facts) => ({
+    subject: 'Sua conta foi apagada',
+    heading: 'Sua conta foi apagada',
+    paragraphs: [
+      `${facts.you.name}, seus dados pessoais foram apagados do Health&Med, como você pediu.`,
+      'Consultas futuras foram canceladas e a outra parte foi avisada. Esta é a última mensagem que enviamos.'
+    ]
+  })
+}

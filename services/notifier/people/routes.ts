@@ -1,0 +1,17 @@
+import { Elysia, t } from 'elysia'
+import { bearer, type Verify } from '#platform/caller'
+import type { Sql } from '#platform/db'
+import { Problem } from '#platform/problem'
+import { Uuid } from '#platform/schema'
+import { exportPerson } from './export.ts'
+
+/** What auth asks for, with the person's own token, when it puts their data together. */
+export const peopleRoutes = ({ sql, verify }: { sql: Sql; verify: Verify }) =>
+  new Elysia({ name: 'people', prefix: '/internal/people' }).use(bearer(verify)).get(
+    '/:id/export',
+    ({ params, who }) => {
+      if (params.id !== who.id) throw new Problem('not_found')
+      return exportPerson(sql, who.id)
+    },
+    { params: t.Object({ id: Uuid }), detail: { hide: true } }
+  )
