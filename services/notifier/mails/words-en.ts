@@ -5,7 +5,10 @@ import type { Content, Facts, Template } from './model.ts'
 
 const at = ({ appointment }: Facts) => (appointment ? shortDate(appointment.start, appointment.timezone, 'en') : '')
 const other = ({ you, doctor, patient }: Facts) => (you.role === 'doctor' ? patient : doctor)
-const by = { you: 'by you', doctor: 'by the doctor', patient: 'by the patient', system: 'by the system' }
+const did = (facts: Facts, verb: 'cancelled' | 'moved') => {
+  if (facts.by === 'you') return `You ${verb} the appointment with ${other(facts)}.`
+  return facts.by === 'system' ? `The appointment with ${other(facts)} was ${verb}.` : `${other(facts)} ${verb} the appointment.`
+}
 const until = (moment: string | undefined, facts: Facts) => (moment ? longDate(moment, facts.you.timezone, 'en') : '')
 
 /** What each mail says, in English. No specialty, reason of the visit or other health fact in a subject. */
@@ -40,14 +43,14 @@ export const english: Record<Template, (facts: Facts) => Content> = {
   appointment_cancelled: (facts) => ({
     subject: `Appointment cancelled: ${at(facts)}`,
     heading: 'Appointment cancelled',
-    paragraphs: [`The appointment with ${other(facts)} was cancelled ${by[facts.by]}.`, 'The time is free again.'],
+    paragraphs: [did(facts, 'cancelled'), 'The time is free again.'],
     facts: appointmentFacts(facts)
   }),
   appointment_rescheduled: (facts) => ({
     subject: `Appointment moved: ${at(facts)}`,
     heading: 'Appointment moved',
     paragraphs: [
-      `The appointment with ${other(facts)} was moved ${by[facts.by]}.`,
+      did(facts, 'moved'),
       facts.appointment?.status === 'confirmed'
         ? 'The new time is confirmed.'
         : facts.you.role === 'doctor'

@@ -5,7 +5,10 @@ import type { Content, Facts, Template } from './model.ts'
 
 const at = ({ appointment }: Facts) => (appointment ? shortDate(appointment.start, appointment.timezone, 'pt-BR') : '')
 const other = ({ you, doctor, patient }: Facts) => (you.role === 'doctor' ? patient : doctor)
-const by = { you: 'por você', doctor: 'pelo médico ou pela médica', patient: 'pelo paciente', system: 'pelo sistema' }
+const did = (facts: Facts, verb: 'cancelou' | 'remarcou', done: string) => {
+  if (facts.by === 'you') return `Você ${verb} a consulta com ${other(facts)}.`
+  return facts.by === 'system' ? `A consulta com ${other(facts)} foi ${done}.` : `${other(facts)} ${verb} a consulta.`
+}
 const until = (moment: string | undefined, facts: Facts) => (moment ? longDate(moment, facts.you.timezone, 'pt-BR') : '')
 
 /** What each mail says, in Brazilian Portuguese. No specialty, reason of the visit or other health fact in a subject. */
@@ -40,14 +43,14 @@ export const portuguese: Record<Template, (facts: Facts) => Content> = {
   appointment_cancelled: (facts) => ({
     subject: `Consulta cancelada: ${at(facts)}`,
     heading: 'Consulta cancelada',
-    paragraphs: [`A consulta com ${other(facts)} foi cancelada ${by[facts.by]}.`, 'O horário está livre outra vez.'],
+    paragraphs: [did(facts, 'cancelou', 'cancelada'), 'O horário está livre outra vez.'],
     facts: appointmentFacts(facts)
   }),
   appointment_rescheduled: (facts) => ({
     subject: `Consulta remarcada: ${at(facts)}`,
     heading: 'Consulta remarcada',
     paragraphs: [
-      `A consulta com ${other(facts)} foi remarcada ${by[facts.by]}.`,
+      did(facts, 'remarcou', 'remarcada'),
       facts.appointment?.status === 'confirmed'
         ? 'O novo horário está confirmado.'
         : facts.you.role === 'doctor'
