@@ -1,4 +1,4 @@
-import { type Running, send } from './process.ts'
+import type { Running } from './process.ts'
 import { say, yellow } from './terminal.ts'
 
 const LONGEST_PAUSE_MS = 30_000
@@ -14,7 +14,7 @@ export async function supervise(first: Running, start: () => Promise<Running>, s
     if (performance.now() - since > WELL_AFTER_MS) pause = 500
     if (running) say(yellow(`  ! ${first.name} ended with ${code === -1 ? 'a signal' : code}; it is started again in ${pause / 1000} s`))
     // what it started itself would hold its ports
-    if (running) send(-running.pid, 'SIGKILL')
+    await running?.stop()
     await Bun.sleep(pause)
     pause = Math.min(pause * 2, LONGEST_PAUSE_MS)
     if (stopping.aborted) return
