@@ -99,6 +99,7 @@ export async function startRig({ clock = () => Temporal.Now.instant(), connectio
     sink,
     sender,
     database,
+    vhostUrl: vhost.url,
     publish: async (...events: Event[]) => {
       for (const event of events) await bus.publish(event)
     },

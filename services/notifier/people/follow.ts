@@ -2,7 +2,7 @@ import type { Db } from '#platform/db'
 import type { Event } from '#platform/events'
 import { NotYet } from '#platform/inbox'
 import { enqueue, scrubMailsOf } from '../mails/queries.ts'
-import { findPeople, forget, NOT_KNOWN_YET, neverKnown, type Person, remember, wakeWaiting } from './queries.ts'
+import { dropDeadLettersAbout, findPeople, forget, NOT_KNOWN_YET, neverKnown, type Person, remember, wakeWaiting } from './queries.ts'
 
 /** Keeps name and address of somebody who registered or changed, and wakes the events that waited for them. */
 export async function rememberPerson(tx: Db, { data }: Event<'healthmed.user.registered.v1' | 'healthmed.user.updated.v1'>) {
@@ -17,6 +17,7 @@ export async function forgetPerson(tx: Db, event: Event<'healthmed.user.erased.v
   await neverKnown(tx, id, role, version, now)
   const person = await forget(tx, id, version, now)
   await scrubMailsOf(tx, id)
+  await dropDeadLettersAbout(tx, id)
   if (person) await enqueue(tx, event, [{ template: 'account_erased', recipientId: id, data: { farewell: person } }])
 }
 

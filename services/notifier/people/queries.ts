@@ -50,6 +50,10 @@ export const neverKnown = (tx: Db, id: string, role: string, version: number, no
         values (${id}, ${role}, 'pt-BR', 'Etc/UTC', ${version}::int, ${now}) on conflict do nothing`
   )
 
+/** Takes away what stands about a person among the messages that could not be processed. */
+export const dropDeadLettersAbout = (tx: Db, id: string) =>
+  run(tx, SQL`delete from dead_letters where type like 'healthmed.user.%' and position(convert_to(${id}, 'UTF8') in content) > 0`)
+
 /** Wakes events that wait for this person to become known. */
 export const wakeWaiting = (tx: Db) =>
   run(tx, SQL`update inbox set next_try_at = least(next_try_at, now()) where done_at is null and last_error = ${NOT_KNOWN_YET}`)
