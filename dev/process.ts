@@ -4,17 +4,21 @@ import { dirname } from 'node:path'
 import { identityOf } from './identity.ts'
 import type { Registry } from './registry.ts'
 
-/** A process that runs, and how to end it. `exited` is its exit code, or -1 where a signal ended it; it never rejects. */
-export type Running = {
+/** A process as it is written down: enough to end it, also for a later start if this one is killed. */
+export type Entry = {
   name: string
   pid: number
   identity: string
+  /** A command to run before the signal. */
+  beforeStop?: string[]
   stopSignal: NodeJS.Signals
   stopWithinMs: number
+  /** What builds on another has the higher tier, and is ended before it. */
   tier: number
-  exited: Promise<number>
-  stop: () => Promise<void>
 }
+
+/** A process that runs. `exited` is its exit code, or -1 where a signal ended it; it never rejects. */
+export type Running = Entry & { exited: Promise<number>; stop: () => Promise<void> }
 
 /** What to run. It gets a session of its own, so Ctrl-C in the terminal reaches only the parent, which then stops all in order. */
 export type Command = {
@@ -24,31 +28,25 @@ export type Command = {
   cwd?: string
   /** The file to which stdout and stderr go; `inherit` for our own. */
   log: string
-  /** How it is asked to stop, and how long it may take before it is ended with SIGKILL. */
-  stopSignal?: NodeJS.Signals
-  stopWithinMs?: number
-  /** What builds on another has the higher tier, and is ended before it. */
-  tier?: number
   /** Where it is written down while it runs. */
-  registry?: Pick<Registry, 'add' | 'remove'>
-}
+  registry?: Registry
+} & Partial<Pick<Entry, 'beforeStop' | 'stopSignal' | 'stopWithinMs' | 'tier'>>
 
 const MAX_LOG_BYTES = 20_000_000
 
 /** Starts a process. Throws where the program is not there. */
 export async function run(options: Command): Promise<Running> {
-  const { name, command, env, cwd, log, stopSignal = 'SIGTERM', stopWithinMs = 10_000, tier = 0, registry } = options
+  const { name, command, env, cwd, log, stopSignal = 'SIGTERM', stopWithinMs = 10_000, tier = 0, beforeStop, registry } = options
   const [program = '', ...args] = command
   const output = log === 'inherit' ? log : openLog(log)
   const child = spawn(program, args, { cwd, env: env as NodeJS.ProcessEnv, detached: true, stdio: ['ignore', output, output] })
   if (output !== 'inherit') closeSync(output)
   const pid = await spawned(child, program)
   const exited = new Promise<number>((resolve) => child.once('exit', (code) => resolve(code ?? -1)))
-  const stop = () => end(pid, exited, stopSignal, stopWithinMs)
-  const running = { name, pid, identity: identityOf(pid) ?? '', stopSignal, stopWithinMs, tier, exited, stop }
-  registry?.add(running)
+  const entry: Entry = { name, pid, identity: identityOf(pid) ?? '', ...(beforeStop && { beforeStop }), stopSignal, stopWithinMs, tier }
+  registry?.add(entry)
   exited.then(() => registry?.remove(pid))
-  return running
+  return { ...entry, exited, stop: () => end(entry) }
 }
 
 function spawned(child: ChildProcess, program: string): Promise<number> {
@@ -58,17 +56,23 @@ function spawned(child: ChildProcess, program: string): Promise<number> {
   })
 }
 
-async function end(pid: number, exited: Promise<unknown>, signal: NodeJS.Signals, withinMs: number): Promise<void> {
-  send(pid, signal)
-  const late = Symbol('late')
-  const outcome = await Promise.race([exited, Bun.sleep(withinMs).then(() => late)])
-  // the group, for what the process itself started; empty by now where all went well
-  send(-pid, 'SIGKILL')
-  if (outcome === late) await exited
+/** Whether it is still that process, and not another that got its number. */
+export const isAlive = ({ pid, identity }: Pick<Entry, 'pid' | 'identity'>) => identityOf(pid) === identity
+
+/** Asks a process to end, and makes it when its time is over; resolves when it is gone. */
+export async function end(entry: Entry): Promise<void> {
+  if (isAlive(entry)) {
+    if (entry.beforeStop) await Bun.spawn(entry.beforeStop, { stdio: ['ignore', 'ignore', 'ignore'], timeout: 2_000 }).exited
+    send(entry.pid, entry.stopSignal)
+    for (const deadline = Date.now() + entry.stopWithinMs; Date.now() < deadline && isAlive(entry); ) await Bun.sleep(10)
+  }
+  // its group too, for what it may have started itself
+  send(-entry.pid, 'SIGKILL')
+  for (const deadline = Date.now() + 2_000; Date.now() < deadline && isAlive(entry); ) await Bun.sleep(10)
 }
 
 /** Sends a signal to a process, or to a group where the number is negative; does nothing where it is gone. */
-export function send(pid: number, signal: NodeJS.Signals): void {
+function send(pid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(pid, signal)
   } catch {

@@ -1,14 +1,11 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { identityOf } from './identity.ts'
-import { type Running, send } from './process.ts'
-
-/** A process as it is written down, so that a later start finds it if this one is killed. */
-type Entry = Pick<Running, 'name' | 'pid' | 'identity' | 'stopSignal' | 'stopWithinMs' | 'tier'>
+import { type Entry, end, isAlive } from './process.ts'
 
 /** What runs for a data directory. Held by one process at a time. */
 export type Registry = {
-  add: (running: Running) => void
+  add: (entry: Entry) => void
   remove: (pid: number) => void
   /** Ends whatever runs, the highest tier first; `say` is told each name when it has ended. */
   endAll: (say?: (name: string) => void) => Promise<void>
@@ -44,8 +41,8 @@ export async function openRegistry(dir: string, say: (names: string[]) => void =
   const write = () => replace(list, [...entries.values()])
   write()
   return {
-    add: ({ name, pid, identity, stopSignal, stopWithinMs, tier }) => {
-      entries.set(pid, { name, pid, identity, stopSignal, stopWithinMs, tier })
+    add: (entry) => {
+      entries.set(entry.pid, entry)
       write()
     },
     remove: (pid) => {
@@ -71,22 +68,13 @@ function take(lock: string, dir: string): void {
   }
 }
 
-const isAlive = ({ pid, identity }: { pid: number; identity: string }) => identityOf(pid) === identity
-
-/** The highest tier first: each asked, and made to when its time is over. */
+/** The highest tier first; within one, all at once. */
 async function endAll(entries: Entry[], say: (name: string) => void = () => {}): Promise<void> {
   const tiers = [...new Set(entries.map(({ tier }) => tier))].sort((a, b) => b - a)
-  for (const tier of tiers)
-    await Promise.all(entries.filter((entry) => entry.tier === tier && isAlive(entry)).map((entry) => endOne(entry, say)))
-}
-
-async function endOne(entry: Entry, say: (name: string) => void): Promise<void> {
-  send(entry.pid, entry.stopSignal)
-  for (const deadline = Date.now() + entry.stopWithinMs; Date.now() < deadline && isAlive(entry); ) await Bun.sleep(20)
-  // its group, for what it may have started itself
-  send(-entry.pid, 'SIGKILL')
-  for (const deadline = Date.now() + 2_000; Date.now() < deadline && isAlive(entry); ) await Bun.sleep(10)
-  say(entry.name)
+  for (const tier of tiers) {
+    const peers = entries.filter((entry) => entry.tier === tier)
+    await Promise.all(peers.map((entry) => end(entry).then(() => say(entry.name))))
+  }
 }
 
 function read<T>(path: string): T | undefined {
