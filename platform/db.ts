@@ -26,6 +26,8 @@ export function connect(url: string, { name, max = 10, prepare = true, statement
     },
     connection: {
       application_name: name,
+      // a date made from an instant is the day in UTC, whatever the server's own zone is
+      TimeZone: 'UTC',
       statement_timeout: statementTimeoutMs,
       lock_timeout: 5_000,
       idle_in_transaction_session_timeout: 15_000

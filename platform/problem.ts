@@ -86,6 +86,18 @@ export const isCode = (word: string | undefined): word is Code => word !== undef
 /** The codes with status and title, for the documentation. */
 export const problemCatalog = Object.entries(catalog).map(([code, [status, title]]) => ({ code: publicCode(code), status, title }))
 
+/** Codes grouped by their status, for the documentation. Throws where a code is unknown: documentation may not invent. */
+export function problemsOf(codes: string[]): Map<string, { code: string; title: string }[]> {
+  const groups = new Map<string, { code: string; title: string }[]>()
+  for (const word of new Set(codes)) {
+    if (!isCode(word)) throw new Error(`${word} is not the code of a problem`)
+    const [status, title] = catalog[word]
+    const group = groups.get(String(status)) ?? []
+    groups.set(String(status), [...group, { code: publicCode(word), title }])
+  }
+  return groups
+}
+
 function publicCode(code: string): string {
   return code === 'mail_token_invalid' ? 'token_invalid' : code
 }

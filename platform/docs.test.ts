@@ -1,0 +1,39 @@
+import { expect, test } from 'bun:test'
+import { Elysia, t } from 'elysia'
+import { docs } from './docs.ts'
+import { http, problems } from './http.ts'
+import { Uuid } from './schema.ts'
+
+type Operation = { responses: Record<string, { description: string; content?: Record<string, { schema: Record<string, unknown> }> }>; security?: unknown[] }
+type Document = { paths: Record<string, Record<string, Operation>> }
+
+const things = new Elysia()
+  .get('/v1/things/:id/file.ics', () => ({ next: null, kind: 'a' as const }), {
+    params: t.Object({ id: Uuid }),
+    response: { 200: t.Object({ next: t.Union([t.String(), t.Null()]), kind: t.Union([t.Literal('a'), t.Literal('b')]) }) },
+    detail: { summary: 'A file', security: [], 'x-problems': ['slot_taken'] } as object
+  })
+  .post('/v1/things', ({ body }) => body, { body: t.Object({ name: t.String() }), detail: { summary: 'Make one' } })
+const app = new Elysia(http).use(problems).use(docs('Things', 'All about things.')).use(things)
+const document = async () => (await (await app.handle(new Request('http://localhost/docs/json'))).json()) as Document
+
+test('paths with a dot are there, null and literals are as OpenAPI 3.0 has them', async () => {
+  const file = (await document()).paths['/v1/things/{id}/file.ics']?.get
+  const schema = file?.responses['200']?.content?.['application/json']?.schema as { properties: object }
+  expect(schema.properties).toEqual({ next: { type: 'string', nullable: true }, kind: { type: 'string', enum: ['a', 'b'] } })
+})
+
+test('every answer is described, the named problems stand beside those of all', async () => {
+  const { paths } = await document()
+  const file = paths['/v1/things/{id}/file.ics']?.get
+  const make = paths['/v1/things']?.post
+  for (const operation of [file, make]) expect(Object.values(operation?.responses ?? {}).every(({ description }) => description.length > 0)).toBe(true)
+  expect(file?.responses['409']?.description).toContain('slot_taken')
+  expect([file?.security, make?.security]).toEqual([[], [{ bearer: [] }]])
+  expect(Object.keys(make?.responses ?? {})).toEqual(expect.arrayContaining(['401', '403', '415', '422', '429', '500']))
+})
+
+test('asked twice it says the same, and the plugin’s own page is not there', async () => {
+  expect(await document()).toEqual(await document())
+  expect((await app.handle(new Request('http://localhost/docs/page'))).status).toBe(404)
+})

@@ -1,0 +1,45 @@
+import { Elysia } from 'elysia'
+import type { Verify } from '#platform/caller'
+import type { Sql } from '#platform/db'
+import { docs } from '#platform/docs'
+import { http, problems } from '#platform/http'
+import { type Check, ops } from '#platform/ops'
+import type { Limits } from './appointments/claim.ts'
+import { appointmentRoutes } from './appointments/routes.ts'
+import { calendarRoutes } from './calendar/routes.ts'
+import { doctorRoutes } from './doctors/routes.ts'
+import { holdRoutes } from './holds/routes.ts'
+import { peopleRoutes } from './people/routes.ts'
+import { scheduleRoutes } from './schedule/routes.ts'
+import { slotRoutes } from './slots/routes.ts'
+import type { Changes } from './stream/changes.ts'
+import { streamRoutes } from './stream/routes.ts'
+import { waitlistRoutes } from './waitlist/routes.ts'
+
+/** What the routes need: the database, the check of tokens, the clock, the settings. */
+export type Needs = {
+  sql: Sql
+  verify: Verify
+  clock: () => Temporal.Instant
+  limits: Limits
+  verification: 'required' | 'optional'
+  publicUrl: string
+  changes: Changes
+  checks: Check[]
+}
+
+/** The scheduling service: doctors, schedules, slots, appointments. */
+export const scheduling = (needs: Needs) =>
+  new Elysia(http)
+    .use(problems)
+    .use(docs('Scheduling', 'Doctors, their hours, free slots and appointments.'))
+    .use(ops(needs.checks))
+    .use(doctorRoutes(needs))
+    .use(scheduleRoutes(needs))
+    .use(slotRoutes(needs))
+    .use(holdRoutes(needs))
+    .use(appointmentRoutes(needs))
+    .use(waitlistRoutes(needs))
+    .use(calendarRoutes(needs))
+    .use(streamRoutes(needs))
+    .use(peopleRoutes(needs))

@@ -1,0 +1,73 @@
+import type { Caller } from '#platform/caller'
+import { type Db, transaction } from '#platform/db'
+import { announce } from '#platform/outbox'
+import { Problem } from '#platform/problem'
+import { passOn } from '../waitlist/offer.ts'
+import { type Appointment, type AppointmentRow, appointmentOf, snapshotOf } from './model.ts'
+import { lockAppointment, recordHistory, setStatus } from './queries.ts'
+import { type Action, type Actor, judge, type Status } from './states.ts'
+
+type Change = Exclude<Action, 'reschedule'>
+
+const outcomes = {
+  confirm: 'confirmed',
+  decline: 'declined',
+  cancel: 'cancelled',
+  complete: 'completed',
+  no_show: 'no_show',
+  expire: 'expired'
+} as const satisfies Record<Change, Status>
+
+/** `If-Match` as it came, and what the caller gave for a reason. */
+export type Wish = { id: string; reason?: string | undefined; ifMatch?: string | null | undefined }
+
+/**
+ * Does one thing to an appointment as one of its parties: of any that come at once, one wins and the others meet the new state.
+ * Throws `appointment_not_found`, `version_conflict`, `invalid_transition`, `too_late`.
+ */
+export async function change(
+  db: Db,
+  action: Change,
+  who: Caller,
+  { id, reason, ifMatch }: Wish,
+  now: Temporal.Instant
+): Promise<Appointment> {
+  return transaction(db, async (tx) => {
+    const row = await lockAppointment(tx, id, who.id)
+    if (!row) throw new Problem('appointment_not_found')
+    requireVersion(row, ifMatch)
+    const actor = actorOf(who)
+    const verdict = judge(action, { ...row, start: row.start.getTime(), now: now.epochMilliseconds, actor })
+    if (verdict !== 'allowed') throw new Problem(verdict)
+    return appointmentOf(await apply(tx, action, row, { id: who.id, role: actor }, reason ?? null, now))
+  })
+}
+
+const actorOf = ({ role }: Caller): Actor => (role === 'doctor' ? 'doctor' : 'patient')
+
+/** `*` and any list that has the version pass; entity tags are the version in quotes, weak ones count. RFC 9110. */
+export function requireVersion(row: Pick<AppointmentRow, 'version'>, ifMatch: string | null | undefined): void {
+  if (!ifMatch || ifMatch.trim() === '*') return
+  const known = ifMatch.split(',').map((tag) => tag.trim().replace(/^W\//, '').replaceAll('"', ''))
+  if (!known.includes(String(row.version))) throw new Problem('version_conflict')
+}
+
+/** Changes a locked row: state, history, event, and what becomes free goes to whoever waits for it, all in the caller's transaction. */
+export async function apply(
+  tx: Db,
+  action: Change,
+  row: AppointmentRow,
+  actor: { id: string | null; role: Actor },
+  reason: string | null,
+  now: Temporal.Instant
+): Promise<AppointmentRow> {
+  const at = new Date(now.epochMilliseconds)
+  const status = outcomes[action]
+  const changed = await setStatus(tx, row.id, { status, reason, now: at })
+  await recordHistory(tx, changed, { action, actorId: actor.id, actorRole: actor.role, from: row.status, reason, at })
+  await announce(tx, `healthmed.appointment.${status}.v1`, row.id, snapshotOf(changed, actor))
+  if (status === 'cancelled' || status === 'declined' || status === 'expired') {
+    await passOn(tx, { doctorId: row.doctorId, start: row.start.getTime() }, now)
+  }
+  return changed
+}

@@ -1,0 +1,59 @@
+import SQL from 'sql-template-strings'
+import { rows, run, type Sql, transaction } from '#platform/db'
+import { describeError, log } from '#platform/log'
+import { passOn } from '../waitlist/offer.ts'
+import { apply } from './change.ts'
+import { lockAppointment } from './queries.ts'
+
+const BATCH = 50
+
+/** Ends what has run out: requests that nobody answered in time become `expired`, holds are released and pass on. Any replica may run it. Gives the number. */
+export async function expireDue(sql: Sql, now: Temporal.Instant): Promise<number> {
+  const at = new Date(now.epochMilliseconds)
+  return transaction(sql, async (tx) => {
+    const due = await rows<{ id: string; status: 'held' | 'requested'; doctorId: string; start: Date; waitlistId: string | null }>(
+      tx,
+      SQL`select id, status, doctor_id, lower(during) as start, waitlist_id from appointments
+           where status in ('held', 'requested') and expires_at <= ${at}::timestamptz
+           order by expires_at limit ${BATCH} for update skip locked`
+    )
+    for (const { id, status, doctorId, start, waitlistId } of due) {
+      if (status === 'requested') {
+        const row = await lockAppointment(tx, id, null)
+        if (row) await apply(tx, 'expire', row, { id: null, role: 'system' }, null, now)
+        continue
+      }
+      await run(tx, SQL`update appointments set status = 'released', updated_at = ${at} where id = ${id}`)
+      if (waitlistId) await run(tx, SQL`update waitlist set status = 'done' where id = ${waitlistId} and status = 'offered'`)
+      await passOn(tx, { doctorId, start: start.getTime() }, now)
+    }
+    return due.length
+  })
+}
+
+const EVERY_MS = 1_000
+const PURGE_EVERY_MS = 3_600_000
+
+/** Runs `expireDue` each second, and forgets released holds of the day before. Gives the function that stops it, when the run at hand is over. */
+export function startExpiry(sql: Sql, clock: () => Temporal.Instant): () => Promise<void> {
+  let stopped = false
+  let purged = 0
+  const loop = (async () => {
+    while (!stopped) {
+      try {
+        while (!stopped && (await expireDue(sql, clock())) === BATCH) {}
+        if (Date.now() - purged > PURGE_EVERY_MS) {
+          purged = Date.now()
+          await run(sql, SQL`delete from appointments where status = 'released' and updated_at < now() - interval '1 day'`)
+        }
+      } catch (error) {
+        log.error(describeError(error), 'expiry failed, it tries again')
+      }
+      await Bun.sleep(EVERY_MS)
+    }
+  })()
+  return async () => {
+    stopped = true
+    await loop
+  }
+}

@@ -1,0 +1,65 @@
+import type { Caller } from '#platform/caller'
+import type { Sql } from '#platform/db'
+import { Problem } from '#platform/problem'
+import { dateOf, decodeCursor, encodeCursor, instantOf, instantText } from '#platform/schema'
+import { appointmentOf } from './model.ts'
+import { findAppointment, historyOf, listAppointments } from './queries.ts'
+
+/** What a list of one's own appointments can be asked for; dates and instants are those of the start. */
+export type Filter = {
+  status?: string | undefined
+  from?: string | undefined
+  to?: string | undefined
+  sort?: 'start' | '-start' | undefined
+  limit?: number | undefined
+  cursor?: string | undefined
+}
+
+const isPosition = (position: unknown[]): position is [string, string] =>
+  position.length === 2 && position.every((part) => typeof part === 'string') && !Number.isNaN(Date.parse(String(position[0])))
+
+/** The caller's own appointments, soonest first unless `-start` is asked for. */
+export async function listOwn(sql: Sql, who: Caller, { status, from, to, sort, limit = 20, cursor }: Filter) {
+  const found = await listAppointments(sql, {
+    partyId: who.id,
+    status: status ?? null,
+    from: from === undefined ? null : edge(from, '/from', 0),
+    to: to === undefined ? null : edge(to, '/to', 1),
+    descending: sort === '-start',
+    after: cursor ? decodeCursor(cursor, isPosition) : null,
+    limit: limit + 1
+  })
+  const page = found.slice(0, limit)
+  const last = page.at(-1)
+  return {
+    items: page.map(appointmentOf),
+    nextCursor: found.length > limit && last ? encodeCursor([last.start.toISOString(), last.id]) : null
+  }
+}
+
+/** A date is its whole day in UTC, an instant is itself. */
+function edge(value: string, path: string, daysAfter: number): Date {
+  if (value.includes('T')) return new Date(instantOf(value, path).epochMilliseconds)
+  return new Date(`${dateOf(value, path).add({ days: daysAfter })}T00:00:00Z`)
+}
+
+/** One appointment of the caller's. Throws `appointment_not_found`. */
+export async function readOwn(sql: Sql, who: Caller, id: string) {
+  const row = await findAppointment(sql, id, who.id)
+  if (!row) throw new Problem('appointment_not_found')
+  return row
+}
+
+/** Who did what when, to an appointment of the caller's. Throws `appointment_not_found`. */
+export async function readHistory(sql: Sql, who: Caller, id: string) {
+  await readOwn(sql, who, id)
+  const trail = await historyOf(sql, id)
+  return trail.map(({ at, actorId, actorRole, action, fromStatus, toStatus, reason }) => ({
+    at: instantText(at),
+    actor: { id: actorId, role: actorRole },
+    action,
+    from: fromStatus,
+    to: toStatus,
+    ...(reason !== null && { reason })
+  }))
+}

@@ -1,0 +1,82 @@
+import SQL from 'sql-template-strings'
+import type { Caller } from '#platform/caller'
+import { type Db, run, transaction } from '#platform/db'
+import { announce } from '#platform/outbox'
+import { Problem } from '#platform/problem'
+import { instantOf, invalid } from '#platform/schema'
+import { type Calendar, readCalendar } from '../slots/read.ts'
+import { passOn } from '../waitlist/offer.ts'
+import { requireVersion, type Wish } from './change.ts'
+import { requireOffered } from './claim.ts'
+import { type Appointment, appointmentOf, snapshotOf } from './model.ts'
+import { findAppointment, lockAppointment, lockCalendars, moveRow, recordHistory } from './queries.ts'
+import { type Actor, judge, movedTo } from './states.ts'
+
+const MINUTE_MS = 60_000
+
+/**
+ * Moves an appointment to another slot of the same doctor in one step: the old slot is given up only with the new one got.
+ * Throws `appointment_not_found`, `version_conflict`, `invalid_transition`, `too_late`, `slot_unavailable`, `slot_taken`, `patient_conflict`.
+ */
+export async function move(
+  db: Db,
+  who: Caller,
+  { id, ifMatch, start: wished }: Wish & { start: string },
+  now: Temporal.Instant
+): Promise<Appointment> {
+  const start = instantOf(wished, '/start').epochMilliseconds
+  const actor: Actor = who.role === 'doctor' ? 'doctor' : 'patient'
+  return transaction(db, async (tx) => {
+    const seen = await findAppointment(tx, id, who.id)
+    if (!seen) throw new Problem('appointment_not_found')
+    // an update against exclusion constraints stalls when many move at once; the order of the locks keeps any two from waiting for each other
+    await lockCalendars(tx, seen.doctorId, seen.patientId)
+    await run(tx, SQL`select 1 from doctors where id = ${seen.doctorId}::uuid for share`)
+    const row = await lockAppointment(tx, id, who.id)
+    if (!row) throw new Problem('appointment_not_found')
+    requireVersion(row, ifMatch)
+    const verdict = judge('reschedule', { ...row, start: row.start.getTime(), now: now.epochMilliseconds, actor })
+    if (verdict !== 'allowed') throw new Problem(verdict)
+    if (row.start.getTime() === start) throw invalid('/start', 'is where the appointment is already')
+
+    const calendar = await calendarFor(tx, row.doctorId, start, id, actor, now)
+    const slot = requireOffered(calendar, start, now.epochMilliseconds)
+    await clearExpiredHolds(tx, row.doctorId, row.patientId, now)
+    const status = movedTo(actor, calendar.autoConfirm)
+    const at = new Date(now.epochMilliseconds)
+    const moved = await moveRow(tx, id, {
+      ...slot,
+      bufferedEnd: slot.end + calendar.offer.bufferMinutes * MINUTE_MS,
+      status,
+      expiresAt: status === 'requested' ? new Date(Math.min(at.getTime() + calendar.answerWithinMinutes * MINUTE_MS, slot.start)) : null,
+      now: at
+    })
+    await recordHistory(tx, moved, { action: 'reschedule', actorId: who.id, actorRole: actor, from: row.status, reason: null, at })
+    await announce(tx, 'healthmed.appointment.rescheduled.v1', id, snapshotOf(moved, { id: who.id, role: actor }, row.start))
+    await passOn(tx, { doctorId: row.doctorId, start: row.start.getTime() }, now)
+    return appointmentOf(moved)
+  })
+}
+
+/** The doctor's calendar without the appointment itself. The notice that a doctor asks of patients does not bind the doctor. */
+async function calendarFor(
+  tx: Db,
+  doctorId: string,
+  start: number,
+  except: string,
+  actor: Actor,
+  now: Temporal.Instant
+): Promise<Calendar> {
+  const at = new Date(start)
+  const calendar = await readCalendar(tx, doctorId, { from: at, to: at, now: new Date(now.epochMilliseconds), except })
+  if (!calendar) throw new Problem('doctor_not_found')
+  return actor === 'doctor' ? { ...calendar, offer: { ...calendar.offer, minNoticeMinutes: 0 } } : calendar
+}
+
+const clearExpiredHolds = (tx: Db, doctorId: string, patientId: string, now: Temporal.Instant) =>
+  run(
+    tx,
+    SQL`update appointments set status = 'released'
+         where status = 'held' and expires_at <= ${new Date(now.epochMilliseconds)}::timestamptz
+           and (doctor_id = ${doctorId}::uuid or patient_id = ${patientId}::uuid)`
+  )

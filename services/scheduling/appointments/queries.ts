@@ -1,0 +1,146 @@
+import SQL, { type SQLStatement } from 'sql-template-strings'
+import { type Db, maybeOne, one, rows, run } from '#platform/db'
+import type { AppointmentRow } from './model.ts'
+import type { Actor, Status } from './states.ts'
+
+/** What every answer shows, of a source named `a` with the names joined; names follow the person, and stand in for one who is not known yet. */
+const columns = () => SQL`
+  a.id, a.doctor_id, d.name as doctor_name, d.crm, a.patient_id, coalesce(p.name, a.patient_name) as patient_name, lower(a.during) as start,
+  upper(a.during) as end, a.timezone, a.price_amount, a.price_currency, a.status, a.reason, a.status_reason, a.version, a.created_at, a.updated_at`
+
+/** `with changed as (…)` around a statement that returns whole rows, so that its answer has the names. */
+const named = (change: SQLStatement) =>
+  SQL`with changed as (`
+    .append(change)
+    .append(SQL`) select `)
+    .append(columns())
+    .append(SQL` from changed a join doctors d on d.id = a.doctor_id left join people p on p.id = a.patient_id`)
+
+const selected = () =>
+  SQL`select `
+    .append(columns())
+    .append(SQL` from appointments a join doctors d on d.id = a.doctor_id left join people p on p.id = a.patient_id`)
+
+/** The appointment if the person is a party to it: somebody else's is no row. */
+export const findAppointment = (db: Db, id: string, partyId: string) =>
+  maybeOne<AppointmentRow>(
+    db,
+    selected().append(
+      SQL` where a.id = ${id}::uuid and ${partyId}::uuid in (a.doctor_id, a.patient_id) and a.status not in ('held', 'released')`
+    )
+  )
+
+type LockedRow = AppointmentRow & { cancellationNoticeMinutes: number; autoConfirm: boolean; answerWithinMinutes: number }
+
+/** The same, locked until the transaction ends, with what the doctor's rules say on changes. */
+export const lockAppointment = (db: Db, id: string, partyId: string | null) =>
+  maybeOne<LockedRow>(
+    db,
+    SQL`select `.append(columns()).append(
+      SQL`, d.cancellation_notice_minutes, d.auto_confirm, d.answer_within_minutes
+              from appointments a join doctors d on d.id = a.doctor_id left join people p on p.id = a.patient_id
+             where a.id = ${id}::uuid and (${partyId}::uuid is null or ${partyId}::uuid in (a.doctor_id, a.patient_id))
+               and a.status not in ('held', 'released')
+               for update of a`
+    )
+  )
+
+/** Sets the state and the reason given for it; the version rises. */
+export const setStatus = (db: Db, id: string, { status, reason, now }: { status: Status; reason: string | null; now: Date }) =>
+  one<AppointmentRow>(
+    db,
+    named(SQL`update appointments set status = ${status}, status_reason = ${reason}, expires_at = null, version = version + 1, updated_at = ${now}
+               where id = ${id}::uuid returning *`)
+  )
+
+/** Where a move leads to; Unix ms, `bufferedEnd` is the end with the doctor's buffer. */
+export type Move = { start: number; end: number; bufferedEnd: number; status: Status; expiresAt: Date | null; now: Date }
+
+/** Moves an appointment in one step: the old time is given up and the new one claimed, or nothing happens. */
+export const moveRow = (db: Db, id: string, { start, end, bufferedEnd, status, expiresAt, now }: Move) =>
+  one<AppointmentRow>(
+    db,
+    named(SQL`update appointments
+                 set during = tstzrange(${new Date(start)}::timestamptz, ${new Date(end)}::timestamptz),
+                     doctor_during = tstzrange(${new Date(start)}::timestamptz, ${new Date(bufferedEnd)}::timestamptz),
+                     status = ${status}, status_reason = null, expires_at = ${expiresAt}::timestamptz, version = version + 1, updated_at = ${now}
+               where id = ${id}::uuid returning *`)
+  )
+
+/** Turns a hold into the appointment, in place. */
+export const bookHeldRow = (
+  db: Db,
+  id: string,
+  { status, reason, expiresAt, now }: { status: Status; reason: string | null; expiresAt: Date; now: Date }
+) =>
+  one<AppointmentRow>(
+    db,
+    named(SQL`update appointments set status = ${status}, reason = ${reason}, expires_at = ${expiresAt}, created_at = ${now}, updated_at = ${now}
+               where id = ${id}::uuid returning *`)
+  )
+
+/** Who did what, from where to where. */
+export type Deed = { action: string; actorId: string | null; actorRole: Actor; from: Status | null; reason: string | null; at: Date }
+
+/** Writes the audit trail; the row also wakes the live streams. */
+export const recordHistory = (db: Db, row: AppointmentRow, { action, actorId, actorRole, from, reason, at }: Deed) =>
+  run(
+    db,
+    SQL`insert into history (appointment_id, doctor_id, patient_id, at, actor_id, actor_role, action, from_status, to_status, reason, version)
+        values (${row.id}, ${row.doctorId}, ${row.patientId}, ${at}, ${actorId}, ${actorRole}, ${action}, ${from}, ${row.status}, ${reason}, ${row.version})`
+  )
+
+/** A question for one's own appointments; `after` is where the last page ended. */
+export type Question = {
+  partyId: string
+  status: string | null
+  from: Date | null
+  to: Date | null
+  descending: boolean
+  after: [string, string] | null
+  limit: number
+}
+
+/** One's own appointments, by their start. */
+export const listAppointments = (db: Db, { partyId, status, from, to, descending, after, limit }: Question) => {
+  const [start, id] = after ?? [null, null]
+  const own = selected().append(SQL`
+     where (a.doctor_id = ${partyId}::uuid or a.patient_id = ${partyId}::uuid) and a.status not in ('held', 'released')
+       and (${status}::text is null or a.status = ${status}::text)
+       and (${from}::timestamptz is null or lower(a.during) >= ${from}::timestamptz)
+       and (${to}::timestamptz is null or lower(a.during) < ${to}::timestamptz)`)
+  return rows<AppointmentRow>(
+    db,
+    descending
+      ? own.append(SQL` and (${start}::timestamptz is null or (lower(a.during), a.id) < (${start}::timestamptz, ${id}::uuid))
+                        order by lower(a.during) desc, a.id desc limit ${limit}`)
+      : own.append(SQL` and (${start}::timestamptz is null or (lower(a.during), a.id) > (${start}::timestamptz, ${id}::uuid))
+                        order by lower(a.during), a.id limit ${limit}`)
+  )
+}
+
+/** One entry of the audit trail. */
+export type HistoryRow = {
+  at: Date
+  actorId: string | null
+  actorRole: Actor
+  action: string
+  fromStatus: string | null
+  toStatus: string
+  reason: string | null
+}
+
+/** The audit trail of an appointment, in order. */
+export const historyOf = (db: Db, id: string) =>
+  rows<HistoryRow>(
+    db,
+    SQL`select at, actor_id, actor_role, action, from_status, to_status, reason from history where appointment_id = ${id}::uuid order by seq`
+  )
+
+/** Keeps others who move, in the order of the keys, so that no two wait for each other. */
+export const lockCalendars = async (db: Db, doctorId: string, patientId: string): Promise<void> => {
+  for (const id of [doctorId, patientId].sort()) await lockCalendar(db, id)
+}
+
+/** One writer at a time for one person's calendar, until the transaction ends. */
+export const lockCalendar = (db: Db, id: string) => run(db, SQL`select pg_advisory_xact_lock(hashtextextended(${id}, 7))`)

@@ -1,0 +1,58 @@
+import SQL from 'sql-template-strings'
+import type { Caller } from '#platform/caller'
+import { maybeOne, rows, run, type Sql } from '#platform/db'
+import { Problem } from '#platform/problem'
+import type { AppointmentRow } from '../appointments/model.ts'
+import { listAppointments } from '../appointments/queries.ts'
+import { calendarFile } from './file.ts'
+
+const hash = (token: string) => new Bun.CryptoHasher('sha256').update(token).digest('base64url')
+const SHOWN = 1000
+const PAST_DAYS = 90
+
+/** Makes a secret subscription address; the one before is void. Only the token's hash is kept. */
+export async function newFeed(sql: Sql, who: Caller, publicUrl: string, now: Temporal.Instant): Promise<{ url: string }> {
+  const token = Buffer.from(crypto.getRandomValues(new Uint8Array(24))).toString('base64url')
+  await run(
+    sql,
+    SQL`insert into calendar_feeds (person_id, role, token_hash, created_at) values (${who.id}, ${who.role}, ${hash(token)}, ${new Date(now.epochMilliseconds)})
+        on conflict (person_id) do update set role = excluded.role, token_hash = excluded.token_hash, created_at = excluded.created_at`
+  )
+  return { url: `${publicUrl}/v1/calendar-feed/${token}.ics` }
+}
+
+/** The calendar behind a secret address: from 90 days ago on. Throws `not_found`. */
+export async function readFeed(sql: Sql, file: string, now: Temporal.Instant): Promise<string> {
+  const token = file.replace(/\.ics$/, '')
+  const feed = await maybeOne<{ personId: string; role: string }>(
+    sql,
+    SQL`select person_id, role from calendar_feeds f
+         where token_hash = ${hash(token)} and not exists (select 1 from people p where p.id = f.person_id and (p.disabled or p.erased))`
+  )
+  if (!feed) throw new Problem('not_found')
+  const from = new Date(now.epochMilliseconds - PAST_DAYS * 86_400_000)
+  const question = { partyId: feed.personId, status: null, from, to: null, descending: false, after: null, limit: SHOWN }
+  return calendarFile(await listAppointments(sql, question), feed.role)
+}
+
+/** All that scheduling holds on a person, for the export that the law grants (LGPD art. 18). */
+export async function exportOf(sql: Sql, personId: string) {
+  const appointments: AppointmentRow[] = await listAppointments(sql, {
+    partyId: personId,
+    status: null,
+    from: null,
+    to: null,
+    descending: false,
+    after: null,
+    limit: 100_000
+  })
+  const [doctor] = await rows(
+    sql,
+    SQL`select name, crm, approval, specialties, bio, timezone, rules, slot_minutes from doctors where id = ${personId}`
+  )
+  const waitlist = await rows(
+    sql,
+    SQL`select doctor_id, from_date, to_date, status, created_at from waitlist where patient_id = ${personId}`
+  )
+  return { appointments, doctor: doctor ?? null, waitlist }
+}

@@ -1,0 +1,66 @@
+/** A medical specialty: its stable code and its names. */
+export type Specialty = { code: string; namePt: string; nameEn: string }
+
+/** The 55 specialties that Brazil's Conselho Federal de Medicina recognises (CFM, Resolução 2.330/2023). */
+export const specialties: readonly Specialty[] = [
+  { code: 'acupuntura', namePt: 'Acupuntura', nameEn: 'Acupuncture' },
+  { code: 'alergia_imunologia', namePt: 'Alergia e Imunologia', nameEn: 'Allergy and Immunology' },
+  { code: 'anestesiologia', namePt: 'Anestesiologia', nameEn: 'Anaesthesiology' },
+  { code: 'angiologia', namePt: 'Angiologia', nameEn: 'Angiology' },
+  { code: 'cardiologia', namePt: 'Cardiologia', nameEn: 'Cardiology' },
+  { code: 'cirurgia_cardiovascular', namePt: 'Cirurgia Cardiovascular', nameEn: 'Cardiovascular Surgery' },
+  { code: 'cirurgia_mao', namePt: 'Cirurgia da Mão', nameEn: 'Hand Surgery' },
+  { code: 'cirurgia_cabeca_pescoco', namePt: 'Cirurgia de Cabeça e Pescoço', nameEn: 'Head and Neck Surgery' },
+  { code: 'cirurgia_aparelho_digestivo', namePt: 'Cirurgia do Aparelho Digestivo', nameEn: 'Digestive System Surgery' },
+  { code: 'cirurgia_geral', namePt: 'Cirurgia Geral', nameEn: 'General Surgery' },
+  { code: 'cirurgia_oncologica', namePt: 'Cirurgia Oncológica', nameEn: 'Surgical Oncology' },
+  { code: 'cirurgia_pediatrica', namePt: 'Cirurgia Pediátrica', nameEn: 'Paediatric Surgery' },
+  { code: 'cirurgia_plastica', namePt: 'Cirurgia Plástica', nameEn: 'Plastic Surgery' },
+  { code: 'cirurgia_toracica', namePt: 'Cirurgia Torácica', nameEn: 'Thoracic Surgery' },
+  { code: 'cirurgia_vascular', namePt: 'Cirurgia Vascular', nameEn: 'Vascular Surgery' },
+  { code: 'clinica_medica', namePt: 'Clínica Médica', nameEn: 'Internal Medicine' },
+  { code: 'coloproctologia', namePt: 'Coloproctologia', nameEn: 'Coloproctology' },
+  { code: 'dermatologia', namePt: 'Dermatologia', nameEn: 'Dermatology' },
+  { code: 'endocrinologia_metabologia', namePt: 'Endocrinologia e Metabologia', nameEn: 'Endocrinology and Metabolism' },
+  { code: 'endoscopia', namePt: 'Endoscopia', nameEn: 'Endoscopy' },
+  { code: 'gastroenterologia', namePt: 'Gastroenterologia', nameEn: 'Gastroenterology' },
+  { code: 'genetica_medica', namePt: 'Genética Médica', nameEn: 'Medical Genetics' },
+  { code: 'geriatria', namePt: 'Geriatria', nameEn: 'Geriatrics' },
+  { code: 'ginecologia_obstetricia', namePt: 'Ginecologia e Obstetrícia', nameEn: 'Gynaecology and Obstetrics' },
+  { code: 'hematologia_hemoterapia', namePt: 'Hematologia e Hemoterapia', nameEn: 'Haematology and Haemotherapy' },
+  { code: 'homeopatia', namePt: 'Homeopatia', nameEn: 'Homeopathy' },
+  { code: 'infectologia', namePt: 'Infectologia', nameEn: 'Infectious Diseases' },
+  { code: 'mastologia', namePt: 'Mastologia', nameEn: 'Mastology' },
+  { code: 'medicina_emergencia', namePt: 'Medicina de Emergência', nameEn: 'Emergency Medicine' },
+  { code: 'medicina_familia_comunidade', namePt: 'Medicina de Família e Comunidade', nameEn: 'Family and Community Medicine' },
+  { code: 'medicina_trabalho', namePt: 'Medicina do Trabalho', nameEn: 'Occupational Medicine' },
+  { code: 'medicina_trafego', namePt: 'Medicina do Tráfego', nameEn: 'Traffic Medicine' },
+  { code: 'medicina_esportiva', namePt: 'Medicina Esportiva', nameEn: 'Sports Medicine' },
+  { code: 'medicina_fisica_reabilitacao', namePt: 'Medicina Física e Reabilitação', nameEn: 'Physical Medicine and Rehabilitation' },
+  { code: 'medicina_intensiva', namePt: 'Medicina Intensiva', nameEn: 'Intensive Care Medicine' },
+  { code: 'medicina_legal_pericia', namePt: 'Medicina Legal e Perícia Médica', nameEn: 'Legal Medicine and Medical Expertise' },
+  { code: 'medicina_nuclear', namePt: 'Medicina Nuclear', nameEn: 'Nuclear Medicine' },
+  { code: 'medicina_preventiva_social', namePt: 'Medicina Preventiva e Social', nameEn: 'Preventive and Social Medicine' },
+  { code: 'nefrologia', namePt: 'Nefrologia', nameEn: 'Nephrology' },
+  { code: 'neurocirurgia', namePt: 'Neurocirurgia', nameEn: 'Neurosurgery' },
+  { code: 'neurologia', namePt: 'Neurologia', nameEn: 'Neurology' },
+  { code: 'nutrologia', namePt: 'Nutrologia', nameEn: 'Nutrology' },
+  { code: 'oftalmologia', namePt: 'Oftalmologia', nameEn: 'Ophthalmology' },
+  { code: 'oncologia_clinica', namePt: 'Oncologia Clínica', nameEn: 'Clinical Oncology' },
+  { code: 'ortopedia_traumatologia', namePt: 'Ortopedia e Traumatologia', nameEn: 'Orthopaedics and Traumatology' },
+  { code: 'otorrinolaringologia', namePt: 'Otorrinolaringologia', nameEn: 'Otorhinolaryngology' },
+  { code: 'patologia', namePt: 'Patologia', nameEn: 'Pathology' },
+  { code: 'patologia_clinica', namePt: 'Patologia Clínica/Medicina Laboratorial', nameEn: 'Clinical Pathology/Laboratory Medicine' },
+  { code: 'pediatria', namePt: 'Pediatria', nameEn: 'Paediatrics' },
+  { code: 'pneumologia', namePt: 'Pneumologia', nameEn: 'Pulmonology' },
+  { code: 'psiquiatria', namePt: 'Psiquiatria', nameEn: 'Psychiatry' },
+  { code: 'radiologia_diagnostico_imagem', namePt: 'Radiologia e Diagnóstico por Imagem', nameEn: 'Radiology and Diagnostic Imaging' },
+  { code: 'radioterapia', namePt: 'Radioterapia', nameEn: 'Radiotherapy' },
+  { code: 'reumatologia', namePt: 'Reumatologia', nameEn: 'Rheumatology' },
+  { code: 'urologia', namePt: 'Urologia', nameEn: 'Urology' }
+]
+
+const codes = new Set(specialties.map(({ code }) => code))
+
+/** Whether it is the code of a recognised specialty. */
+export const isSpecialty = (code: string): boolean => codes.has(code)

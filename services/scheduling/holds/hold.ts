@@ -1,0 +1,49 @@
+import SQL from 'sql-template-strings'
+import type { Caller } from '#platform/caller'
+import { maybeOne, type Sql, transaction } from '#platform/db'
+import { Problem } from '#platform/problem'
+import { instantOf, instantText } from '#platform/schema'
+import { claimSlot, type Limits } from '../appointments/claim.ts'
+import { passOn } from '../waitlist/offer.ts'
+
+const HOLD_MINUTES = 5
+
+/** Keeps a slot for a patient for 5 min. Throws as `claimSlot` does, and `hold_limit` while another hold is open. */
+export async function hold(
+  sql: Sql,
+  patient: Caller,
+  wish: { doctorId: string; start: string },
+  instant: Temporal.Instant,
+  limits: Limits
+) {
+  const start = instantOf(wish.start, '/start').epochMilliseconds
+  const now = instant.epochMilliseconds
+  const expiresAt = new Date(now + HOLD_MINUTES * 60_000)
+  const open = await maybeOne(
+    sql,
+    SQL`select 1 as open from appointments where patient_id = ${patient.id}::uuid and status = 'held' and waitlist_id is null
+           and expires_at > ${new Date(now)}::timestamptz`
+  )
+  if (open) throw new Problem('hold_limit')
+  const row = await claimSlot(sql, { doctorId: wish.doctorId, start, now, limits }, () => ({
+    patient,
+    status: 'held',
+    reason: null,
+    expiresAt
+  }))
+  return { id: row.id, start: instantText(row.start), end: instantText(row.end), expiresAt: instantText(expiresAt) }
+}
+
+/** Gives a hold up before its time. Throws `not_found` where it is not the caller's, or no longer a hold. */
+export async function release(sql: Sql, patient: Caller, id: string, now: Temporal.Instant): Promise<void> {
+  await transaction(sql, async (tx) => {
+    const gone = await maybeOne<{ doctorId: string; start: Date }>(
+      tx,
+      SQL`update appointments set status = 'released', updated_at = ${new Date(now.epochMilliseconds)}
+           where id = ${id}::uuid and patient_id = ${patient.id}::uuid and status = 'held'
+       returning doctor_id, lower(during) as start`
+    )
+    if (!gone) throw new Problem('not_found')
+    await passOn(tx, { doctorId: gone.doctorId, start: gone.start.getTime() }, now)
+  })
+}

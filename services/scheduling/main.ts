@@ -1,0 +1,57 @@
+import SQL from 'sql-template-strings'
+import { connectBus } from '#platform/bus'
+import { verifierOf } from '#platform/caller'
+import { connect, rows } from '#platform/db'
+import { handlerOf, listen } from '#platform/http'
+import { purgeIdempotencyKeys } from '#platform/idempotency'
+import { consumerOf } from '#platform/inbox'
+import { trustAuth } from '#platform/keys'
+import { drain } from '#platform/ops'
+import { startRelay } from '#platform/outbox'
+import { readSettings } from '#platform/settings'
+import { stopOnSignal } from '#platform/stop'
+import { scheduling } from './app.ts'
+import { startExpiry } from './appointments/expire.ts'
+import { peopleHandlers } from './people/follow.ts'
+import { settingsSchema } from './settings.ts'
+import { followChanges } from './stream/changes.ts'
+
+const settings = readSettings(settingsSchema)
+const clock = () => Temporal.Now.instant()
+const sql = connect(settings.DATABASE_URL, { name: 'scheduling', max: settings.DATABASE_POOL })
+const trust = await trustAuth(settings.AUTH_URL)
+const consumer = consumerOf(sql, 'scheduling', peopleHandlers(clock))
+const bus = await connectBus({ url: settings.RABBITMQ_URL, name: 'scheduling', subscription: consumer.subscription })
+const consuming = consumer.start(bus)
+const relay = await startRelay(sql, bus, 'scheduling')
+const changes = await followChanges(sql)
+const stopExpiry = startExpiry(sql, clock)
+const purge = setInterval(() => purgeIdempotencyKeys(sql).catch(() => {}), 3_600_000)
+
+const app = scheduling({
+  sql,
+  verify: verifierOf(trust),
+  clock,
+  limits: { inAll: settings.BOOKING_LIMIT, perSpecialty: settings.BOOKING_LIMIT_PER_SPECIALTY },
+  verification: settings.EMAIL_VERIFICATION,
+  publicUrl: settings.PUBLIC_URL,
+  changes,
+  checks: [
+    { name: 'database', critical: true, up: async () => (await rows(sql, SQL`select 1 as up`)).length === 1 },
+    { name: 'keys', critical: true, up: trust.ready },
+    { name: 'broker', critical: false, up: bus.connected }
+  ]
+})
+const server = listen(handlerOf(app), { port: settings.PORT, host: settings.HOST })
+
+stopOnSignal([
+  ['readiness', drain],
+  ['requests', server.stop],
+  ['consumer', bus.stopConsuming],
+  ['retries', consuming.stop],
+  ['jobs', () => Promise.all([stopExpiry(), changes.stop(), clearInterval(purge)])],
+  ['relay', relay.stop],
+  ['broker', bus.close],
+  ['keys', trust.stop],
+  ['database', () => sql.end({ timeout: 5 })]
+])

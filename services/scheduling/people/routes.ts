@@ -1,0 +1,17 @@
+import { Elysia, t } from 'elysia'
+import { bearer } from '#platform/caller'
+import { Problem } from '#platform/problem'
+import { Uuid } from '#platform/schema'
+import type { Needs } from '../app.ts'
+import { exportOf } from '../calendar/feed.ts'
+
+/** What scheduling holds on a person, asked for by auth in that person's name; not reachable through the gateway. */
+export const peopleRoutes = ({ sql, verify }: Needs) =>
+  new Elysia({ name: 'people', detail: { hide: true } }).use(bearer(verify)).get(
+    '/internal/people/:id/export',
+    ({ params, who }) => {
+      if (who.id !== params.id) throw new Problem('not_found')
+      return exportOf(sql, who.id)
+    },
+    { params: t.Object({ id: Uuid }) }
+  )

@@ -1,0 +1,83 @@
+import SQL from 'sql-template-strings'
+import type { Caller } from '#platform/caller'
+import { maybeOne, rows, run, type Sql, transaction } from '#platform/db'
+import { Problem } from '#platform/problem'
+import { dateOf, decodeCursor, encodeCursor, invalid } from '#platform/schema'
+import { ensureDoctor } from '../doctors/profile.ts'
+import type { ExceptionWish } from './model.ts'
+import { checkWindow, conflictsOf } from './publish.ts'
+
+type Row = {
+  id: string
+  kind: 'closed' | 'open'
+  from: string
+  to: string
+  start: string | null
+  end: string | null
+  reason: string | null
+}
+
+const exceptionOf = ({ start, end, reason, ...rest }: Row) => ({
+  ...rest,
+  ...(start !== null && end !== null && { start, end }),
+  ...(reason !== null && { reason })
+})
+
+const MAX_EXCEPTIONS = 500
+
+/** Adds an exception and tells which appointments of the future now lie outside of the hours. Throws `invalid_window`, `validation_failed`. */
+export async function addException(sql: Sql, doctor: Caller, wish: ExceptionWish, now: Temporal.Instant) {
+  check(wish)
+  return transaction(sql, async (tx) => {
+    await ensureDoctor(tx, doctor)
+    await run(tx, SQL`update doctors set schedule_version = schedule_version + 1 where id = ${doctor.id}`)
+    const made = await maybeOne<Row>(
+      tx,
+      SQL`insert into exceptions (id, doctor_id, kind, from_date, to_date, start_time, end_time, reason, created_at)
+          select ${Bun.randomUUIDv7()}::uuid, ${doctor.id}::uuid, ${wish.kind}, ${wish.from}::date, ${wish.to}::date, ${wish.start ?? null}::text,
+                 ${wish.end ?? null}::text, ${wish.reason ?? null}::text, ${new Date(now.epochMilliseconds)}::timestamptz
+           where (select count(*) from exceptions where doctor_id = ${doctor.id}::uuid) < ${MAX_EXCEPTIONS}
+       returning id, kind, from_date as from, to_date as to, start_time as start, end_time as end, reason`
+    )
+    if (!made) throw new Problem('conflict', `At most ${MAX_EXCEPTIONS} exceptions; delete some that are past`)
+    return { ...exceptionOf(made), conflicts: await conflictsOf(tx, doctor.id, now) }
+  })
+}
+
+function check(wish: ExceptionWish): void {
+  const from = dateOf(wish.from, '/from')
+  const to = dateOf(wish.to, '/to')
+  if (Temporal.PlainDate.compare(to, from) < 0) throw new Problem('invalid_window', 'An exception must not end before it starts')
+  if (from.until(to).days > 366) throw new Problem('range_too_long', 'At most 366 days')
+  if ((wish.start === undefined) !== (wish.end === undefined)) throw invalid(wish.start ? '/end' : '/start', 'give both times or none')
+  if (wish.start !== undefined && wish.end !== undefined) checkWindow({ start: wish.start, end: wish.end })
+}
+
+/** The caller's exceptions, by their first day. */
+export async function listExceptions(
+  sql: Sql,
+  doctor: Caller,
+  { limit = 20, cursor }: { limit?: number | undefined; cursor?: string | undefined }
+) {
+  const isAfter = (position: unknown[]): position is [string, string] =>
+    position.length === 2 && position.every((part) => typeof part === 'string')
+  const [fromDate, id] = cursor ? decodeCursor(cursor, isAfter) : [null, null]
+  const found = await rows<Row>(
+    sql,
+    SQL`select id, kind, from_date as from, to_date as to, start_time as start, end_time as end, reason from exceptions
+         where doctor_id = ${doctor.id} and (${fromDate}::date is null or (from_date, id) > (${fromDate}::date, ${id}::uuid))
+         order by from_date, id limit ${limit + 1}`
+  )
+  const page = found.slice(0, limit)
+  const last = page.at(-1)
+  return { items: page.map(exceptionOf), nextCursor: found.length > limit && last ? encodeCursor([last.from, last.id]) : null }
+}
+
+/** Takes an exception back. Throws `not_found`. */
+export async function removeException(sql: Sql, doctor: Caller, id: string): Promise<void> {
+  await transaction(sql, async (tx) => {
+    await run(tx, SQL`update doctors set schedule_version = schedule_version + 1 where id = ${doctor.id}`)
+    const gone = await run(tx, SQL`delete from exceptions where id = ${id} and doctor_id = ${doctor.id}`)
+    if (gone === 0) throw new Problem('not_found')
+  })
+}

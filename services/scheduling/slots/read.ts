@@ -1,0 +1,128 @@
+import SQL from 'sql-template-strings'
+import { type Db, maybeOne } from '#platform/db'
+import { type Exception, minutesOf, type Rule } from '../schedule/windows.ts'
+import type { Busy, Offer } from './slots.ts'
+import { type Day, dayOf } from './zone.ts'
+
+/** A rule as it is stored and published. */
+export type StoredRule = { weekday: number; start: string; end: string; validFrom?: string; validUntil?: string }
+/** An exception as a statement brings it. */
+export type StoredException = { kind: 'closed' | 'open'; from: string; to: string; start: string | null; end: string | null }
+/** The columns that make an offer, of any statement that brings them. */
+export type OfferColumns = {
+  timezone: string
+  slotMinutes: number
+  bufferMinutes: number
+  minNoticeMinutes: number
+  bookingWindowDays: number
+  rules: StoredRule[]
+  exceptions: StoredException[]
+  /** `[start, end, end with its buffer]` in Unix ms. */
+  busy: [number, number, number][]
+}
+
+/** A doctor as the booking needs to know them. */
+export type Calendar = {
+  id: string
+  name: string
+  crm: string
+  offer: Offer
+  busy: Busy[]
+  price: { amount: number; currency: string }
+  scheduleVersion: number
+  cancellationNoticeMinutes: number
+  answerWithinMinutes: number
+  autoConfirm: boolean
+  specialties: string[]
+}
+
+type Row = OfferColumns & {
+  id: string
+  name: string
+  crm: string
+  priceAmount: number
+  priceCurrency: string
+  scheduleVersion: number
+  cancellationNoticeMinutes: number
+  answerWithinMinutes: number
+  autoConfirm: boolean
+  specialties: string[]
+}
+
+const ALWAYS: Day = -1e9
+const FOREVER: Day = 1e9
+
+/** Stored rules and exceptions as the pure code takes them. */
+export const offerOf = (row: OfferColumns): Offer => ({
+  timezone: row.timezone,
+  slotMinutes: row.slotMinutes,
+  bufferMinutes: row.bufferMinutes,
+  minNoticeMinutes: row.minNoticeMinutes,
+  bookingWindowDays: row.bookingWindowDays,
+  rules: row.rules.map(ruleOf),
+  exceptions: row.exceptions.map(exceptionOf)
+})
+
+/** A rule in minutes and days. */
+export const ruleOf = (rule: StoredRule): Rule => ({
+  weekday: rule.weekday,
+  start: minutesOf(rule.start),
+  end: minutesOf(rule.end),
+  validFrom: rule.validFrom ? dayOf(rule.validFrom) : ALWAYS,
+  validUntil: rule.validUntil ? dayOf(rule.validUntil) : FOREVER
+})
+
+const exceptionOf = ({ kind, from, to, start, end }: StoredException): Exception => ({
+  kind,
+  from: dayOf(from),
+  to: dayOf(to),
+  start: start ? minutesOf(start) : 0,
+  end: end ? minutesOf(end) : 1440
+})
+
+/** Claimed time as the pure code takes it. */
+export const busyOf = (row: Pick<OfferColumns, 'busy'>): Busy[] =>
+  row.busy.map(([start, end, bufferedEnd]) => ({ start, end, bufferedEnd }))
+
+/**
+ * A listed doctor with what is claimed between two instants, in one statement. `except` is an appointment whose own time does not count, for a
+ * move. Undefined where the doctor is not listed.
+ */
+export async function readCalendar(
+  db: Db,
+  doctorId: string,
+  { from, to, now, except = null }: { from: Date; to: Date; now: Date; except?: string | null }
+): Promise<Calendar | undefined> {
+  const row = await maybeOne<Row>(
+    db,
+    SQL`select d.id, d.name, d.crm, d.specialties, d.price_amount, d.price_currency, d.timezone, d.slot_minutes, d.buffer_minutes,
+               d.min_notice_minutes, d.booking_window_days, d.cancellation_notice_minutes, d.answer_within_minutes, d.auto_confirm,
+               d.schedule_version, d.rules,
+               coalesce((select jsonb_agg(jsonb_build_object('kind', e.kind, 'from', e.from_date, 'to', e.to_date, 'start', e.start_time, 'end', e.end_time))
+                           from exceptions e
+                          where e.doctor_id = d.id and e.to_date >= ${from}::timestamptz::date - 1 and e.from_date <= ${to}::timestamptz::date + 1), '[]') as exceptions,
+               coalesce((select jsonb_agg(jsonb_build_array(extract(epoch from lower(a.during)) * 1000, extract(epoch from upper(a.during)) * 1000,
+                                                            extract(epoch from upper(a.doctor_during)) * 1000))
+                           from appointments a
+                          where a.doctor_id = d.id and a.status in ('held', 'requested', 'confirmed')
+                            and not (a.status = 'held' and a.expires_at <= ${now})
+                            and a.id is distinct from ${except}::uuid
+                            and a.doctor_during && tstzrange(${from}::timestamptz - interval '1 day', ${to}::timestamptz + interval '1 day')), '[]') as busy
+          from doctors d where d.id = ${doctorId} and d.listed`
+  )
+  return row && calendarOf(row)
+}
+
+const calendarOf = (row: Row): Calendar => ({
+  id: row.id,
+  name: row.name,
+  crm: row.crm,
+  offer: offerOf(row),
+  busy: busyOf(row),
+  price: { amount: row.priceAmount, currency: row.priceCurrency },
+  scheduleVersion: row.scheduleVersion,
+  cancellationNoticeMinutes: row.cancellationNoticeMinutes,
+  answerWithinMinutes: row.answerWithinMinutes,
+  autoConfirm: row.autoConfirm,
+  specialties: row.specialties
+})

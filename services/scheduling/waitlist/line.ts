@@ -1,0 +1,91 @@
+import SQL from 'sql-template-strings'
+import type { Caller } from '#platform/caller'
+import { maybeOne, one, rows, run, type Sql, transaction } from '#platform/db'
+import { Problem } from '#platform/problem'
+import { dateOf, decodeCursor, encodeCursor, instantText, invalid } from '#platform/schema'
+import { passOn } from './offer.ts'
+
+type Row = {
+  id: string
+  doctorId: string
+  from: string
+  to: string
+  status: string
+  createdAt: Date
+  offerStart: Date | null
+  offerUntil: Date | null
+  holdId: string | null
+}
+
+const entryOf = ({ createdAt, offerStart, offerUntil, holdId, ...row }: Row) => ({
+  ...row,
+  createdAt: instantText(createdAt),
+  ...(offerStart && offerUntil && holdId && { offer: { holdId, start: instantText(offerStart), expiresAt: instantText(offerUntil) } })
+})
+
+const MAX_ENTRIES = 10
+const MAX_DAYS = 90
+
+/** Joins the line for a doctor's slots of some days. Throws `doctor_not_found`, `range_too_long`, `conflict` (already in line). */
+export async function joinLine(sql: Sql, patient: Caller, wish: { doctorId: string; from: string; to: string }, now: Temporal.Instant) {
+  const from = dateOf(wish.from, '/from')
+  const to = dateOf(wish.to, '/to')
+  if (Temporal.PlainDate.compare(to, from) < 0) throw invalid('/to', 'must not be before from')
+  if (from.until(to).days >= MAX_DAYS) throw new Problem('range_too_long', `At most ${MAX_DAYS} days`)
+  return transaction(sql, async (tx) => {
+    const doctor = await maybeOne(tx, SQL`select 1 as listed from doctors where id = ${wish.doctorId} and listed`)
+    if (!doctor) throw new Problem('doctor_not_found')
+    const { mine, open } = await one<{ mine: number; open: number }>(
+      tx,
+      SQL`select count(*) as open, count(*) filter (where doctor_id = ${wish.doctorId}::uuid and from_date = ${wish.from}::date and to_date = ${wish.to}::date) as mine
+            from waitlist where patient_id = ${patient.id} and status <> 'done'`
+    )
+    if (mine > 0) throw new Problem('conflict', 'You wait for these days already')
+    if (open >= MAX_ENTRIES) throw new Problem('conflict', `You may wait in ${MAX_ENTRIES} lines at most`)
+    const row = await one<Row>(
+      tx,
+      SQL`insert into waitlist (id, doctor_id, patient_id, patient_name, from_date, to_date, created_at)
+          values (${Bun.randomUUIDv7()}, ${wish.doctorId}, ${patient.id}, ${patient.name}, ${wish.from}::date, ${wish.to}::date, ${new Date(now.epochMilliseconds)})
+       returning id, doctor_id, from_date as from, to_date as to, status, created_at, null as offer_start, null as offer_until, null as hold_id`
+    )
+    return entryOf(row)
+  })
+}
+
+/** The caller's places in line, oldest first, with the offer that is open. */
+export async function listLines(
+  sql: Sql,
+  patient: Caller,
+  { limit = 20, cursor }: { limit?: number | undefined; cursor?: string | undefined },
+  now: Temporal.Instant
+) {
+  const isId = (position: unknown[]): position is [string] => typeof position[0] === 'string'
+  const [after] = cursor ? decodeCursor(cursor, isId) : [null]
+  const found = await rows<Row>(
+    sql,
+    SQL`select w.id, w.doctor_id, w.from_date as from, w.to_date as to, w.status, w.created_at, lower(a.during) as offer_start,
+               a.expires_at as offer_until, a.id as hold_id
+          from waitlist w
+          left join appointments a on a.waitlist_id = w.id and a.status = 'held' and a.expires_at > ${new Date(now.epochMilliseconds)}::timestamptz
+         where w.patient_id = ${patient.id} and w.status <> 'done' and (${after}::uuid is null or w.id > ${after}::uuid)
+         order by w.id limit ${limit + 1}`
+  )
+  const page = found.slice(0, limit)
+  return { items: page.map(entryOf), nextCursor: found.length > limit ? encodeCursor([page.at(-1)?.id]) : null }
+}
+
+/** Leaves the line; an open offer passes on to the next. Throws `not_found`. */
+export async function leaveLine(sql: Sql, patient: Caller, id: string, now: Temporal.Instant): Promise<void> {
+  await transaction(sql, async (tx) => {
+    const left = await run(
+      tx,
+      SQL`update waitlist set status = 'done' where id = ${id} and patient_id = ${patient.id} and status <> 'done'`
+    )
+    if (left === 0) throw new Problem('not_found')
+    const freed = await maybeOne<{ doctorId: string; start: Date }>(
+      tx,
+      SQL`update appointments set status = 'released' where waitlist_id = ${id} and status = 'held' returning doctor_id, lower(during) as start`
+    )
+    if (freed) await passOn(tx, { doctorId: freed.doctorId, start: freed.start.getTime() }, now)
+  })
+}
