@@ -36,8 +36,8 @@ async function usersThere(api: Client, token: string): Promise<Map<string, User>
 }
 
 async function listedDoctors(api: Client): Promise<Set<string>> {
-  const { items } = await api.want<{ items: { id: string }[] }>('GET', '/v1/doctors?limit=100')
-  return new Set(items.map(({ id }) => id))
+  const { items } = await api.want<{ items: { id: string; specialties: string[] }[] }>('GET', '/v1/doctors?limit=100')
+  return new Set(items.filter(({ specialties }) => specialties.length > 0).map(({ id }) => id))
 }
 
 async function specialtyCodes(api: Client): Promise<Map<string, string>> {
