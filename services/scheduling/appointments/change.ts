@@ -4,8 +4,8 @@ import { announce } from '#platform/outbox'
 import { Problem } from '#platform/problem'
 import { passOn } from '../waitlist/offer.ts'
 import { type Appointment, type AppointmentRow, appointmentOf, snapshotOf } from './model.ts'
-import { lockAppointment, recordHistory, setStatus } from './queries.ts'
-import { type Action, type Actor, judge, type Status } from './states.ts'
+import { type LockedRow, lockAppointment, recordHistory, setStatus } from './queries.ts'
+import { type Action, type Actor, type Facts, judge, type Status } from './states.ts'
 
 type Change = Exclude<Action, 'reschedule'>
 
@@ -37,11 +37,21 @@ export async function change(
     if (!row) throw new Problem('appointment_not_found')
     requireVersion(row, ifMatch)
     const actor = actorOf(who)
-    const verdict = judge(action, { ...row, start: row.start.getTime(), now: now.epochMilliseconds, actor })
+    const verdict = judge(action, factsOf(row, actor, now))
     if (verdict !== 'allowed') throw new Problem(verdict)
     return appointmentOf(await apply(tx, action, row, { id: who.id, role: actor }, reason ?? null, now))
   })
 }
+
+/** What decides on an action, of a locked row. */
+export const factsOf = (row: LockedRow, actor: Actor, now: Temporal.Instant): Facts => ({
+  status: row.status,
+  start: row.start.getTime(),
+  now: now.epochMilliseconds,
+  actor,
+  cancellationNoticeMinutes: row.cancellationNoticeMinutes,
+  answerBy: row.expiresAt?.getTime() ?? null
+})
 
 const actorOf = ({ role }: Caller): Actor => (role === 'doctor' ? 'doctor' : 'patient')
 

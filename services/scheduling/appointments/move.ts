@@ -6,7 +6,7 @@ import { Problem } from '#platform/problem'
 import { instantOf, invalid } from '#platform/schema'
 import { type Calendar, readCalendar } from '../slots/read.ts'
 import { passOn } from '../waitlist/offer.ts'
-import { requireVersion, type Wish } from './change.ts'
+import { factsOf, requireVersion, type Wish } from './change.ts'
 import { requireOffered } from './claim.ts'
 import { type Appointment, appointmentOf, snapshotOf } from './model.ts'
 import { findAppointment, lockAppointment, lockCalendars, moveRow, recordHistory } from './queries.ts'
@@ -35,7 +35,7 @@ export async function move(
     const row = await lockAppointment(tx, id, who.id)
     if (!row) throw new Problem('appointment_not_found')
     requireVersion(row, ifMatch)
-    const verdict = judge('reschedule', { ...row, start: row.start.getTime(), now: now.epochMilliseconds, actor })
+    const verdict = judge('reschedule', factsOf(row, actor, now))
     if (verdict !== 'allowed') throw new Problem(verdict)
     if (row.start.getTime() === start) throw invalid('/start', 'is where the appointment is already')
 

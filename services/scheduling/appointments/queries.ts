@@ -30,14 +30,20 @@ export const findAppointment = (db: Db, id: string, partyId: string) =>
     )
   )
 
-type LockedRow = AppointmentRow & { cancellationNoticeMinutes: number; autoConfirm: boolean; answerWithinMinutes: number }
+/** A row with what decides on its changes; `expiresAt` is until when a request may be answered. */
+export type LockedRow = AppointmentRow & {
+  expiresAt: Date | null
+  cancellationNoticeMinutes: number
+  autoConfirm: boolean
+  answerWithinMinutes: number
+}
 
 /** The same, locked until the transaction ends, with what the doctor's rules say on changes. */
 export const lockAppointment = (db: Db, id: string, partyId: string | null) =>
   maybeOne<LockedRow>(
     db,
     SQL`select `.append(columns()).append(
-      SQL`, d.cancellation_notice_minutes, d.auto_confirm, d.answer_within_minutes
+      SQL`, a.expires_at, d.cancellation_notice_minutes, d.auto_confirm, d.answer_within_minutes
               from appointments a join doctors d on d.id = a.doctor_id left join people p on p.id = a.patient_id
              where a.id = ${id}::uuid and (${partyId}::uuid is null or ${partyId}::uuid in (a.doctor_id, a.patient_id))
                and a.status not in ('held', 'released')

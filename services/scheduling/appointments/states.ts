@@ -21,18 +21,19 @@ export const transitions = {
 /** What stands in the way of an action: nothing, the state, or the time. */
 export type Verdict = 'allowed' | 'invalid_transition' | 'too_late'
 
-/** Facts that decide; instants in Unix ms, notice in minutes. */
-export type Facts = { status: Status; start: number; now: number; actor: Actor; cancellationNoticeMinutes: number }
+/** Facts that decide; instants in Unix ms, notice in minutes. `answerBy` is until when a request may be answered. */
+export type Facts = { status: Status; start: number; now: number; actor: Actor; cancellationNoticeMinutes: number; answerBy: number | null }
 
 /**
  * Whether an action is allowed. The doctor's notice binds the patient alone; nobody changes what has begun; what is over can be told only after
- * its start.
+ * its start. A request whose time has run out can no more be answered, though the job that expires it has not come by yet.
  */
-export function judge(action: Action, { status, start, now, actor, cancellationNoticeMinutes }: Facts): Verdict {
+export function judge(action: Action, { status, start, now, actor, cancellationNoticeMinutes, answerBy }: Facts): Verdict {
   const { from, by, when } = transitions[action] as Transition
   if (!from.includes(status) || !by.includes(actor)) return 'invalid_transition'
   if (when === 'after_start') return now < start ? 'invalid_transition' : 'allowed'
   if (when === 'any' || actor === 'system') return 'allowed'
+  if ((action === 'confirm' || action === 'decline') && answerBy !== null && now >= answerBy) return 'too_late'
   const notice = actor === 'patient' && (action === 'cancel' || action === 'reschedule') ? cancellationNoticeMinutes * 60_000 : 0
   return now >= start || now > start - notice ? 'too_late' : 'allowed'
 }
