@@ -1,5 +1,5 @@
 import { type AnyElysia, Elysia, type ElysiaConfig, type ValidationError } from 'elysia'
-import { currentTrace, describeError, log, requestIdFrom, traced, traceparentFrom } from './log.ts'
+import { currentTrace, describeError, log, requestIdFrom, type Trace, traced, traceparentFrom } from './log.ts'
 import { httpRequests } from './metrics.ts'
 import { type FieldError, Problem, problemBody } from './problem.ts'
 
@@ -51,14 +51,14 @@ function ofValidation(error: ValidationError): Problem {
   return new Problem('validation_failed', undefined, { errors: errors.length > 0 ? errors : [{ path: '/', message: 'is not valid' }] })
 }
 
-/** What answers requests: an app with what every process does around it. */
-export type Handler = (request: Request) => Promise<Response>
+/** What answers requests: an app with what every process does around it. `peer` is the address at the other end of the socket. */
+export type Handler = (request: Request, peer?: string) => Promise<Response>
 
 /** Wraps an app: request id and trace, media type and size of bodies, HEAD, 405 with `Allow`, one metric and one log line a request. */
 export function handlerOf(app: AnyElysia): Handler {
-  return (request) => {
+  return (request, peer) => {
     const requestId = requestIdFrom(request.headers.get('x-request-id'))
-    const trace = { requestId, traceparent: traceparentFrom(request.headers.get('traceparent')), route: undefined as string | undefined }
+    const trace: Trace = { requestId, traceparent: traceparentFrom(request.headers.get('traceparent')), peer }
     return traced(trace, async () => {
       const started = performance.now()
       const response = await answer(app, request)
@@ -126,7 +126,7 @@ export function listen(handler: Handler, { port, host }: { port: number; host: s
     reusePort: false,
     idleTimeout: 60,
     maxRequestBodySize: 1024 * 1024,
-    fetch: handler,
+    fetch: (request, server) => handler(request, server.requestIP(request)?.address),
     error: (error) => {
       log.error(describeError(error), 'a request failed outside of its handler')
       return new Response(null, { status: 500 })

@@ -1,8 +1,8 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import pino from 'pino'
 
-/** What a line of log, an outgoing event and an upstream call have in common while one request or message is worked on. */
-export type Trace = { requestId: string; traceparent: string; route?: string }
+/** What a line of log, an outgoing event and an upstream call have in common while one request or message is worked on; `peer` is the address at the other end of the socket. */
+export type Trace = { requestId: string; traceparent: string; route?: string | undefined; peer?: string | undefined }
 
 const traces = new AsyncLocalStorage<Trace>()
 

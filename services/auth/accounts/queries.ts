@@ -1,0 +1,80 @@
+import SQL from 'sql-template-strings'
+import type { Role } from '#platform/caller'
+import { type Db, maybeOne, one } from '#platform/db'
+
+/** A row of `users`. */
+export type Account = {
+  id: string
+  role: Role
+  name: string
+  email: string
+  emailVerified: boolean
+  cpfSealed: string | null
+  phoneSealed: string | null
+  crm: string | null
+  approval: 'pending' | 'approved' | 'rejected' | null
+  locale: 'pt-BR' | 'en'
+  timezone: string
+  passwordHash: string
+  disabled: boolean
+  version: number
+  createdAt: Date
+}
+
+/** A person who is to be stored. */
+export type NewAccount = Omit<Account, 'version' | 'disabled' | 'createdAt'> & { nameFolded: string; cpfIndex: string | null; now: Date }
+
+/** Stores a person. Throws `email_taken`, `cpf_taken` or `crm_taken` by the constraint of that name. */
+export const insertAccount = (tx: Db, account: NewAccount) =>
+  one<Account>(
+    tx,
+    SQL`insert into users (id, role, name, name_folded, email, email_verified, cpf_sealed, cpf_index, phone_sealed, crm, approval, locale, timezone,
+                           password_hash, created_at, updated_at)
+        values (${account.id}, ${account.role}, ${account.name}, ${account.nameFolded}, ${account.email}, ${account.emailVerified}, ${account.cpfSealed},
+                ${account.cpfIndex}, ${account.phoneSealed}, ${account.crm}, ${account.approval}, ${account.locale}, ${account.timezone},
+                ${account.passwordHash}, ${account.now}, ${account.now})
+        returning id, role, name, email, email_verified, cpf_sealed, phone_sealed, crm, approval, locale, timezone, password_hash, disabled, version, created_at`
+  )
+
+/** Finds a person by id. */
+export const findAccount = (db: Db, id: string) =>
+  maybeOne<Account>(
+    db,
+    SQL`select id, role, name, email, email_verified, cpf_sealed, phone_sealed, crm, approval, locale, timezone, password_hash, disabled, version, created_at
+          from users where id = ${id}`
+  )
+
+/** As `findAccount`, and nobody changes the person until the transaction ends. */
+export const lockAccount = (tx: Db, id: string) =>
+  maybeOne<Account>(
+    tx,
+    SQL`select id, role, name, email, email_verified, cpf_sealed, phone_sealed, crm, approval, locale, timezone, password_hash, disabled, version, created_at
+          from users where id = ${id} for update`
+  )
+
+/** How a person may be named at log-in; what is not given finds nobody. */
+export type Identifier = { email: string | null; cpfIndex: string | null; crm: string | null }
+
+/** Finds the person whom an identifier names. */
+export const findByIdentifier = (db: Db, { email, cpfIndex, crm }: Identifier) =>
+  maybeOne<Account>(
+    db,
+    SQL`select id, role, name, email, email_verified, cpf_sealed, phone_sealed, crm, approval, locale, timezone, password_hash, disabled, version, created_at
+          from users where email = ${email}::text or cpf_index = ${cpfIndex}::text or crm = ${crm}::text`
+  )
+
+/** Stores what may change of a person and raises the version. */
+export const saveAccount = (tx: Db, account: Account & { nameFolded: string }, now: Date) =>
+  one<Account>(
+    tx,
+    SQL`update users
+           set name = ${account.name}, name_folded = ${account.nameFolded}, email_verified = ${account.emailVerified}, phone_sealed = ${account.phoneSealed},
+               approval = ${account.approval}, locale = ${account.locale}, timezone = ${account.timezone}, disabled = ${account.disabled},
+               version = version + 1, updated_at = ${now}
+         where id = ${account.id}
+        returning id, role, name, email, email_verified, cpf_sealed, phone_sealed, crm, approval, locale, timezone, password_hash, disabled, version, created_at`
+  )
+
+/** Stores another password. Other services are not told, so the version stays. */
+export const savePassword = (db: Db, id: string, passwordHash: string, now: Date) =>
+  one<{ id: string }>(db, SQL`update users set password_hash = ${passwordHash}, updated_at = ${now} where id = ${id} returning id`)

@@ -1,0 +1,76 @@
+import SQL from 'sql-template-strings'
+import { type Db, rows, run, type Sql, transaction } from '#platform/db'
+import { Problem } from '#platform/problem'
+import type { Seal } from '../privacy/seal.ts'
+import type { Client } from './client.ts'
+
+const WINDOW_MINUTES = 15
+/** Failures within the window after which one person, or one address, has to wait. NIST SP 800-63B-4, 3.2.2. */
+const LIMITS = { person: 10, address: 50 }
+
+/** Whom an attempt counts against: keyed hashes, so that the table names neither people nor addresses. */
+export type Attempt = { person: string; address: string }
+
+/** An attempt on a person (by id, or by the identifier where it is nobody's) from a client. */
+export const attemptOn = (seal: Seal, person: string, client: Client): Attempt => ({
+  person: seal.index(person, 'attempts.person'),
+  address: seal.index(client.address, 'attempts.address')
+})
+
+/** Why an attempt is not let through, and for how many seconds. */
+export type Lock = { by: 'person' | 'address'; seconds: number }
+
+/** Whether person or address have failed too often in the last 15 minutes; all replicas ask the same table. */
+export async function lockOf(db: Db, attempt: Attempt, now: Temporal.Instant): Promise<Lock | undefined> {
+  const found = await rows<{ subject: string; nth: number; at: Date }>(
+    db,
+    SQL`select subject, nth, at from (
+          select subject, at, row_number() over (partition by subject order by at desc) as nth
+            from failed_attempts
+           where subject = any(${[attempt.person, attempt.address]}::text[]) and at > ${windowStart(now)}) as recent
+         where (subject = ${attempt.person} and nth = ${LIMITS.person}) or (subject = ${attempt.address} and nth = ${LIMITS.address})`
+  )
+  const locks = found.map(
+    ({ subject, at }): Lock => ({
+      by: subject === attempt.person ? 'person' : 'address',
+      seconds: (at.getTime() - windowStart(now).getTime()) / 1000
+    })
+  )
+  return locks.find(({ by }) => by === 'address') ?? locks[0]
+}
+
+/** The answer to somebody who is locked. */
+export const tooMany = ({ seconds }: Lock): Problem => new Problem('too_many_attempts', undefined, { retryAfter: seconds })
+
+/**
+ * Counts a failure. Attempts on one person are counted one after the other, so that of many at once no more than the limit learn anything:
+ * `locked` says that this one may not. `onLocked` runs in the transaction of the failure that reaches the limit.
+ */
+export async function countFailure(
+  sql: Sql,
+  attempt: Attempt,
+  now: Temporal.Instant,
+  onLocked: (tx: Db, until: Temporal.Instant) => Promise<void> = async () => {}
+): Promise<{ locked: Lock | undefined }> {
+  return transaction(sql, async (tx) => {
+    await run(tx, SQL`select pg_advisory_xact_lock(hashtextextended(${attempt.person}, 7))`)
+    const locked = await lockOf(tx, attempt, now)
+    if (locked) return { locked }
+    await run(
+      tx,
+      SQL`insert into failed_attempts (subject, at)
+          select unnest(${[attempt.person, attempt.address]}::text[]), ${new Date(now.epochMilliseconds)}::timestamptz`
+    )
+    const after = await lockOf(tx, attempt, now)
+    if (after?.by === 'person') await onLocked(tx, now.add({ seconds: Math.ceil(after.seconds) }))
+    return { locked: undefined }
+  })
+}
+
+/** Forgets the failures of a person who has proved to be that person. */
+export const forgive = (db: Db, { person }: Pick<Attempt, 'person'>) => run(db, SQL`delete from failed_attempts where subject = ${person}`)
+
+/** Forgets what is past the window. */
+export const purgeFailures = (db: Db, now: Temporal.Instant) => run(db, SQL`delete from failed_attempts where at < ${windowStart(now)}`)
+
+const windowStart = (now: Temporal.Instant) => new Date(now.subtract({ minutes: WINDOW_MINUTES }).epochMilliseconds)

@@ -1,0 +1,36 @@
+import { type Db, transaction } from '#platform/db'
+import { announce } from '#platform/outbox'
+import { Problem } from '#platform/problem'
+import { lockAccount } from '../accounts/queries.ts'
+import { saveAndTell } from '../accounts/tell.ts'
+import type { Needs } from '../app.ts'
+import { record } from '../audit/record.ts'
+import { makeMailToken, useMailToken } from '../tokens/mail.ts'
+
+/** Has a mail sent with a token that proves the address; gives false where enough were sent in the last hour. */
+export async function askToVerify(tx: Db, userId: string, now: Temporal.Instant): Promise<boolean> {
+  const token = await makeMailToken(tx, userId, 'verify', now)
+  if (token) await announce(tx, 'healthmed.user.verification_requested.v1', userId, token)
+  return token !== undefined
+}
+
+/** The address is the person's own: the token came back. Throws `token_invalid` (400). */
+export const verifyEmail = ({ sql }: Needs, token: string, now: Temporal.Instant) =>
+  transaction(sql, async (tx) => {
+    const userId = await useMailToken(tx, token, 'verify', now)
+    const account = await lockAccount(tx, userId)
+    if (!account) throw new Problem('mail_token_invalid')
+    if (!account.emailVerified) await saveAndTell(tx, { ...account, emailVerified: true }, now)
+    await record(tx, { actorId: userId, action: 'email_verified' }, now)
+  })
+
+/** Sends the mail again, unless the address is verified. Throws `rate_limited` after five in an hour. */
+export const resend = ({ sql }: Needs, userId: string, now: Temporal.Instant) =>
+  transaction(sql, async (tx) => {
+    const account = await lockAccount(tx, userId)
+    if (!account) throw new Problem('token_revoked')
+    if (account.emailVerified) return
+    if (!(await askToVerify(tx, userId, now))) {
+      throw new Problem('rate_limited', 'Five mails were sent in the last hour; look into your spam folder', { retryAfter: 3600 })
+    }
+  })

@@ -1,0 +1,63 @@
+process.env.SERVICE_NAME ??= 'auth'
+
+import SQL from 'sql-template-strings'
+import { connectBus } from '#platform/bus'
+import { verifierOf } from '#platform/caller'
+import { connect, rows } from '#platform/db'
+import { handlerOf, listen } from '#platform/http'
+import { drain } from '#platform/ops'
+import { startRelay } from '#platform/outbox'
+import { readSettings } from '#platform/settings'
+import { stopOnSignal } from '#platform/stop'
+import { makeFirstAdmin } from './admin/first.ts'
+import { auth } from './app.ts'
+import { clientReader } from './attempts/client.ts'
+import { passwordsOf } from './passwords/hash.ts'
+import { afterwards } from './passwords/reset.ts'
+import { startPurging } from './privacy/purge.ts'
+import { sealOf } from './privacy/seal.ts'
+import { followEnded } from './sessions/end.ts'
+import { settingsSchema } from './settings.ts'
+import { openKeys } from './tokens/keys.ts'
+
+const settings = readSettings(settingsSchema)
+const clock = () => Temporal.Now.instant()
+const sql = connect(settings.DATABASE_URL, { name: 'auth', max: settings.DATABASE_POOL })
+const seal = sealOf(settings.ENCRYPTION_KEY, settings.INDEX_KEY)
+const passwords = await passwordsOf({ memoryKib: settings.ARGON2_MEMORY_KIB, passes: settings.ARGON2_PASSES })
+const keys = await openKeys(sql, seal, clock)
+const ended = await followEnded(sql, clock)
+const { ADMIN_EMAIL: email, ADMIN_PASSWORD: password } = settings
+if (email && password) await makeFirstAdmin(sql, passwords, { email, password }, clock())
+const bus = await connectBus({ url: settings.RABBITMQ_URL, name: 'auth' })
+const relay = await startRelay(sql, bus, 'auth')
+const purging = startPurging(sql, clock)
+const after = afterwards()
+
+const app = auth({
+  sql,
+  seal,
+  keys,
+  passwords,
+  verify: verifierOf({ keyFor: keys.keyFor, isEnded: ended.isEnded }),
+  clock,
+  clientOf: clientReader(settings.TRUSTED_PROXIES),
+  afterwards: after,
+  doctorApproval: settings.DOCTOR_APPROVAL,
+  peers: { scheduling: settings.SCHEDULING_URL, notifier: settings.NOTIFIER_URL },
+  checks: [
+    { name: 'database', critical: true, up: async () => (await rows(sql, SQL`select 1 as up`)).length === 1 },
+    { name: 'broker', critical: false, up: bus.connected }
+  ]
+})
+const server = listen(handlerOf(app), { port: settings.PORT, host: settings.HOST })
+
+stopOnSignal([
+  ['readiness', drain],
+  ['requests', server.stop],
+  ['what follows answers', after.settled],
+  ['jobs', () => [purging.stop(), keys.stop(), ended.stop()]],
+  ['relay', relay.stop],
+  ['broker', bus.close],
+  ['database', () => sql.end({ timeout: 5 })]
+])

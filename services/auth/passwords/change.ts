@@ -1,0 +1,36 @@
+import SQL from 'sql-template-strings'
+import { run, transaction } from '#platform/db'
+import { Problem } from '#platform/problem'
+import { lockAccount, savePassword } from '../accounts/queries.ts'
+import type { Needs } from '../app.ts'
+import type { Client } from '../attempts/client.ts'
+import { attemptOn, forgive } from '../attempts/throttle.ts'
+import { record } from '../audit/record.ts'
+import { endSessions } from '../sessions/end.ts'
+import { requireStrong } from './policy.ts'
+import { requirePassword } from './prove.ts'
+
+type Wish = { currentPassword: string; newPassword: string }
+
+/** Sets another password and ends every other session. Throws `invalid_credentials`, `weak_password`, `too_many_attempts`, `overloaded`. */
+export async function changePassword(
+  needs: Needs,
+  who: { id: string; sid: string },
+  wish: Wish,
+  client: Client,
+  now: Temporal.Instant
+): Promise<void> {
+  const account = await requirePassword(needs, who.id, wish.currentPassword, client, now)
+  requireStrong(wish.newPassword, account.email)
+  const passwordHash = await needs.passwords.hash(wish.newPassword)
+  await transaction(needs.sql, async (tx) => {
+    const current = await lockAccount(tx, who.id)
+    if (current?.passwordHash !== account.passwordHash) throw new Problem('invalid_credentials')
+    const at = new Date(now.epochMilliseconds)
+    await savePassword(tx, who.id, passwordHash, at)
+    await run(tx, SQL`update mail_tokens set used_at = ${at} where user_id = ${who.id} and purpose = 'reset' and used_at is null`)
+    await forgive(tx, attemptOn(needs.seal, who.id, client))
+    await endSessions(tx, who.id, 'password_changed', now, { except: who.sid })
+    await record(tx, { actorId: who.id, action: 'password_changed', sessionId: who.sid }, now)
+  })
+}

@@ -1,0 +1,71 @@
+import { availableParallelism } from 'node:os'
+import { hash, verify } from '@node-rs/argon2'
+import { gauge, histogram } from '#platform/metrics'
+import { Problem } from '#platform/problem'
+
+/** Argon2id, OWASP's choice: memory in KiB and passes; one lane. */
+export type Parameters = { memoryKib: number; passes: number }
+
+/** The one door to password hashing: a queue as wide as the cores, so that a storm of log-ins costs nobody else their turn. */
+export type Passwords = {
+  /** Hashes a new password. Throws `overloaded` when the wait would be too long. */
+  hash: (password: string) => Promise<string>
+  /**
+   * Checks a password. Without a stored hash it checks against one that nothing matches, so that an unknown person takes as long as a known one.
+   * `stale`: right, but hashed with other parameters. Throws `overloaded`.
+   */
+  verify: (stored: string | undefined, password: string) => Promise<{ right: boolean; stale: boolean }>
+}
+
+/** Nobody waits longer than about this for a turn, in milliseconds. */
+const MAX_WAIT_MS = 2_000
+const waiting = gauge('password_queue_depth', 'Password checks that wait for a turn', [])
+const seconds = histogram('password_seconds', 'Time of one password hash, without the wait', [])
+
+/** Hashing with these parameters. */
+export async function passwordsOf({ memoryKib, passes }: Parameters, width = availableParallelism()): Promise<Passwords> {
+  // Argon2id is the library's standard
+  const options = { memoryCost: memoryKib, timeCost: passes, parallelism: 1 }
+  const current = `$m=${memoryKib},t=${passes},p=1$`
+  const inTurn = queueOf(width)
+  const dummy = await hash(crypto.randomUUID(), options)
+  return {
+    hash: (password) => inTurn(() => hash(normal(password), options)),
+    verify: async (stored, password) => {
+      const right = await inTurn(() => verify(stored ?? dummy, normal(password)))
+      return { right: right && stored !== undefined, stale: stored !== undefined && !stored.includes(current) }
+    }
+  }
+}
+
+/** NIST SP 800-63B-4, 3.1.1.2: the same password typed on another keyboard must be the same bytes. */
+const normal = (password: string) => password.normalize('NFKC')
+
+function queueOf(width: number) {
+  const line: (() => void)[] = []
+  let running = 0
+  let usual = 40
+  return async <T>(work: () => Promise<T>): Promise<T> => {
+    const wait = ((line.length + 1) * usual) / width
+    if (running >= width) {
+      if (wait > MAX_WAIT_MS) throw new Problem('overloaded', undefined, { retryAfter: wait / 1000 })
+      await new Promise<void>((resolve) => {
+        line.push(resolve)
+        waiting.set({}, line.length)
+      })
+    } else running++
+    const since = performance.now()
+    try {
+      return await work()
+    } finally {
+      const took = performance.now() - since
+      usual = usual * 0.9 + took * 0.1
+      seconds.observe({}, took / 1000)
+      // the turn goes straight to the next in line
+      const next = line.shift()
+      waiting.set({}, line.length)
+      if (next) next()
+      else running--
+    }
+  }
+}

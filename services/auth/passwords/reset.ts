@@ -1,0 +1,72 @@
+import SQL from 'sql-template-strings'
+import { maybeOne, transaction } from '#platform/db'
+import { describeError, log } from '#platform/log'
+import { announce } from '#platform/outbox'
+import { Problem } from '#platform/problem'
+import { lockAccount, savePassword } from '../accounts/queries.ts'
+import { saveAndTell } from '../accounts/tell.ts'
+import type { Needs } from '../app.ts'
+import type { Client } from '../attempts/client.ts'
+import { attemptOn, forgive } from '../attempts/throttle.ts'
+import { record } from '../audit/record.ts'
+import { endSessions } from '../sessions/end.ts'
+import { findMailToken, makeMailToken, useMailToken } from '../tokens/mail.ts'
+import { requireStrong } from './policy.ts'
+
+/** Work that goes on after its request was answered; a process that stops waits for it. */
+export type Afterwards = { later: (work: () => Promise<void>) => void; settled: () => Promise<void> }
+
+/** See `Afterwards`. */
+export function afterwards(): Afterwards {
+  const running = new Set<Promise<void>>()
+  return {
+    later: (work) => {
+      const job = work()
+        .catch((error) => log.error(describeError(error), 'work after an answer failed'))
+        .finally(() => running.delete(job))
+      running.add(job)
+    },
+    settled: async () => void (await Promise.all(running))
+  }
+}
+
+/** Has a mail sent with a token that sets a new password, if there is such a person. It runs after the answer, so that its time tells nobody. */
+export const forgot = ({ sql, afterwards: { later } }: Needs, email: string, now: Temporal.Instant): void =>
+  later(() =>
+    transaction(sql, async (tx) => {
+      const person = await maybeOne<{ id: string }>(
+        tx,
+        SQL`select id from users where email = ${email.normalize('NFC').trim().toLowerCase()} and not disabled for update`
+      )
+      const token = person && (await makeMailToken(tx, person.id, 'reset', now))
+      if (token) await announce(tx, 'healthmed.user.password_reset_requested.v1', person.id, token)
+    })
+  )
+
+/**
+ * Sets a new password with the token of a mail; every session ends, and failed attempts are forgotten. The token came by mail, so it proves the
+ * address as well. Throws `token_invalid` (400), `weak_password`, `overloaded`.
+ */
+export async function resetPassword(
+  needs: Needs,
+  { token, newPassword }: { token: string; newPassword: string },
+  client: Client,
+  now: Temporal.Instant
+) {
+  const { sql, seal, passwords } = needs
+  // looked at first, so that a guessed token costs no hash; used up below
+  const userId = await transaction(sql, (tx) => findMailToken(tx, token, 'reset', now))
+  const person = await maybeOne<{ email: string }>(sql, SQL`select email from users where id = ${userId}`)
+  requireStrong(newPassword, person?.email ?? '')
+  const passwordHash = await passwords.hash(newPassword)
+  await transaction(sql, async (tx) => {
+    await useMailToken(tx, token, 'reset', now)
+    const account = await lockAccount(tx, userId)
+    if (!account) throw new Problem('mail_token_invalid')
+    await savePassword(tx, userId, passwordHash, new Date(now.epochMilliseconds))
+    if (!account.emailVerified) await saveAndTell(tx, { ...account, emailVerified: true }, now)
+    await forgive(tx, attemptOn(seal, userId, client))
+    await endSessions(tx, userId, 'password_reset', now)
+    await record(tx, { actorId: userId, action: 'password_reset' }, now)
+  })
+}

@@ -1,0 +1,39 @@
+import SQL from 'sql-template-strings'
+import { run, transaction } from '#platform/db'
+import { announce } from '#platform/outbox'
+import { Problem } from '#platform/problem'
+import { lockAccount } from '../accounts/queries.ts'
+import type { Needs } from '../app.ts'
+import type { Client } from '../attempts/client.ts'
+import { attemptOn, forgive } from '../attempts/throttle.ts'
+import { record } from '../audit/record.ts'
+import { requirePassword } from '../passwords/prove.ts'
+import { endSessions } from '../sessions/end.ts'
+
+/**
+ * Erases the caller (LGPD art. 18, VI): the account goes at once, and an event has every service forget; future appointments are cancelled there.
+ * Throws `invalid_credentials`, `too_many_attempts`; `conflict` for the last admin who could let anybody in.
+ */
+export async function eraseMe(needs: Needs, id: string, password: string, client: Client, now: Temporal.Instant): Promise<void> {
+  await requirePassword(needs, id, password, client, now)
+  await transaction(needs.sql, async (tx) => {
+    // of two admins who leave at once one stays
+    await run(tx, SQL`select pg_advisory_xact_lock(hashtext('auth last admin'))`)
+    const account = await lockAccount(tx, id)
+    if (!account) throw new Problem('token_revoked')
+    if (account.role === 'admin') await refuseLastAdmin(tx, id)
+    await endSessions(tx, id, 'erased', now)
+    await run(tx, SQL`update sessions set user_agent = null where user_id = ${id}`)
+    await forgive(tx, attemptOn(needs.seal, id, client))
+    await run(tx, SQL`delete from users where id = ${id}`)
+    // what was not sent yet names the person too
+    await run(tx, SQL`delete from outbox where subject = ${id}`)
+    await announce(tx, 'healthmed.user.erased.v1', id, { id, role: account.role, version: account.version + 1 })
+    await record(tx, { actorId: id, action: 'user_erased' }, now)
+  })
+}
+
+async function refuseLastAdmin(tx: Parameters<typeof run>[0], id: string) {
+  const others = await run(tx, SQL`select 1 from users where role = 'admin' and not disabled and id <> ${id} limit 1`)
+  if (others === 0) throw new Problem('conflict', 'You are the last admin; make another one first')
+}

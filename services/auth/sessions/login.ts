@@ -1,0 +1,67 @@
+import { transaction } from '#platform/db'
+import { announce } from '#platform/outbox'
+import { Problem } from '#platform/problem'
+import { readCpf } from '../accounts/cpf.ts'
+import { readCrm } from '../accounts/crm.ts'
+import { type Account, findByIdentifier, type Identifier, lockAccount, savePassword } from '../accounts/queries.ts'
+import type { Needs } from '../app.ts'
+import type { Client } from '../attempts/client.ts'
+import { attemptOn, countFailure, forgive, lockOf, tooMany } from '../attempts/throttle.ts'
+import { record } from '../audit/record.ts'
+import { askSecondStep, hasSecondStep } from '../mfa/second-step.ts'
+import type { Seal } from '../privacy/seal.ts'
+import type { SecondStep, Tokens } from './model.ts'
+import { openSession } from './open.ts'
+
+/** Reads what a person typed to be known by: a CPF, a CRM, else an e-mail address. */
+export function identifierOf(text: string, seal: Seal): Identifier & { normal: string } {
+  const cpf = readCpf(text)
+  const crm = cpf ? undefined : readCrm(text)
+  const email = cpf || crm ? undefined : text.normalize('NFC').trim().toLowerCase()
+  return { cpfIndex: cpf ? seal.index(cpf, 'users.cpf') : null, crm: crm ?? null, email: email ?? null, normal: cpf ?? crm ?? email ?? '' }
+}
+
+/**
+ * Checks identifier and password and opens a session, or asks for the second step. An unknown person, a wrong password and a locked person take the
+ * same time. Throws `invalid_credentials`, `too_many_attempts`, `overloaded`, and after a right password `account_disabled`.
+ */
+export async function login(
+  needs: Needs,
+  wish: { identifier: string; password: string },
+  client: Client,
+  now: Temporal.Instant
+): Promise<Tokens | SecondStep> {
+  const { sql, seal, passwords } = needs
+  const identifier = identifierOf(wish.identifier, seal)
+  const account = await findByIdentifier(sql, identifier)
+  const attempt = attemptOn(seal, account?.id ?? identifier.normal, client)
+  const lock = await lockOf(sql, attempt, now)
+  if (lock?.by === 'address') throw tooMany(lock)
+  const { right, stale } = await passwords.verify(lock ? undefined : account?.passwordHash, wish.password)
+  if (lock) throw tooMany(lock)
+  if (!account || !right) {
+    const { locked } = await countFailure(sql, attempt, now, account && tellLockedOut(account, now))
+    throw locked ? tooMany(locked) : new Problem('invalid_credentials')
+  }
+  const rehashed = stale ? await passwords.hash(wish.password) : undefined
+  return transaction(sql, async (tx) => {
+    const current = await lockAccount(tx, account.id)
+    // changed while the password was checked: what was right then may be wrong now
+    if (!current || current.passwordHash !== account.passwordHash) throw new Problem('invalid_credentials')
+    // of many guesses at once, the right one may come after the limit was reached
+    const late = await lockOf(tx, attempt, now)
+    if (late) throw tooMany(late)
+    if (current.disabled) throw new Problem('account_disabled')
+    if (rehashed) await savePassword(tx, current.id, rehashed, new Date(now.epochMilliseconds))
+    if (await hasSecondStep(tx, current.id)) return askSecondStep(tx, current.id, client, now)
+    await forgive(tx, attempt)
+    return openSession(tx, needs, current, client, now)
+  })
+}
+
+/** What follows the failure that locks a person: a mail and an entry in the audit trail. */
+export const tellLockedOut =
+  (account: Pick<Account, 'id'>, now: Temporal.Instant) => async (tx: Parameters<typeof announce>[0], until: Temporal.Instant) => {
+    await announce(tx, 'healthmed.user.locked_out.v1', account.id, { id: account.id, until: until.toString() })
+    await record(tx, { actorId: null, action: 'locked_out', subjectId: account.id }, now)
+  }

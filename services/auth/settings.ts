@@ -1,0 +1,23 @@
+import { Type } from '@sinclair/typebox'
+import { commonSettings, key, oneOf, text, url, whole } from '#platform/settings'
+
+/** What auth reads from its environment. */
+export const settingsSchema = Type.Object({
+  ...commonSettings,
+  DATABASE_URL: url('postgres|postgresql', { examples: ['postgres://auth:secret@localhost:5432/healthmed'] }),
+  DATABASE_POOL: whole(2, 200, { default: 20, examples: [20] }),
+  RABBITMQ_URL: url('amqp|amqps', { examples: ['amqp://auth:secret@localhost:5672'] }),
+  /** Encrypts CPF, phone, TOTP secrets and private signing keys. */
+  ENCRYPTION_KEY: key(),
+  /** Makes what is looked up without being readable: CPF, addresses of failed attempts. */
+  INDEX_KEY: key(),
+  ADMIN_EMAIL: Type.Optional(text({ pattern: '^[^\\s@]+@[^\\s@]+$', examples: ['admin@clinic.example'] })),
+  ADMIN_PASSWORD: Type.Optional(text({ minLength: 12, examples: ['(12 characters or more)'] })),
+  DOCTOR_APPROVAL: oneOf(['manual', 'auto'], 'manual'),
+  SCHEDULING_URL: text({ examples: ['http://scheduling:8000'] }),
+  NOTIFIER_URL: text({ examples: ['http://notifier:8000'] }),
+  /** Whose `X-Forwarded-For` is believed: addresses or CIDR blocks of the gateways. */
+  TRUSTED_PROXIES: text({ default: '127.0.0.0/8,::1', examples: ['10.0.0.0/8'] }),
+  ARGON2_MEMORY_KIB: whole(7168, 1_048_576, { default: 19456, examples: [19456] }),
+  ARGON2_PASSES: whole(1, 20, { default: 2, examples: [2] })
+})
