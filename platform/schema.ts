@@ -7,6 +7,9 @@ export const Uuid = t.String({
   examples: ['019b0d5e-3c4f-7a31-9f0e-2f6f1f0c9a11'],
   error: 'must be a UUID'
 })
+const uuidForm = new RegExp(Uuid.pattern as string)
+/** Whether a part of a cursor is a UUID: only such a one may reach a `uuid` column. */
+export const isUuid = (part: unknown): part is string => typeof part === 'string' && uuidForm.test(part)
 /** An instant in UTC, RFC 3339 with `Z`. Whether the day exists is for `instantOf` to say. */
 export const Instant = t.String({
   pattern: '^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}(:\\d{2}(\\.\\d{1,3})?)?Z$',

@@ -59,7 +59,7 @@ export async function claimSlot(
     if (!outcome.current) continue
     if (claim.status !== 'held' && (outcome.openInAll >= limits.inAll || outcome.openOfSpecialty >= limits.perSpecialty))
       throw new Problem('booking_limit')
-    const code = await whoseConflict(db, calendar, slot, claim, at)
+    const code = await whoseConflict(db, calendar, slot, claim)
     if (code) throw new Problem(code)
   }
   throw new Problem('slot_taken')
@@ -103,7 +103,7 @@ function insertClaim(db: Db, { calendar, slot, claim, row, at, limits }: Insert)
        where id = ${calendar.id}::uuid and schedule_version = ${calendar.scheduleVersion}::int and listed for share),
     cleared as (
       update appointments set status = 'released', updated_at = ${at}::timestamptz
-       where status = 'held' and expires_at <= ${at}::timestamptz
+       where status = 'held' and waitlist_id is null and expires_at <= ${at}::timestamptz
          and ((doctor_id = ${calendar.id}::uuid and doctor_during && tstzrange(${row.start}::timestamptz, ${bufferedEnd}::timestamptz))
               or patient_id = ${row.patientId}::uuid)
       returning 1),
@@ -140,8 +140,7 @@ async function whoseConflict(
   db: Db,
   calendar: Calendar,
   slot: Range,
-  claim: Claim,
-  at: Date
+  claim: Claim
 ): Promise<'slot_taken' | 'patient_conflict' | 'hold_limit' | undefined> {
   const bufferedEnd = new Date(slot.end + calendar.offer.bufferMinutes * MINUTE_MS)
   const [start, end] = [new Date(slot.start), new Date(slot.end)]
@@ -150,7 +149,6 @@ async function whoseConflict(
     SQL`select exists (select 1 from appointments where doctor_id = ${calendar.id}::uuid and status in ('held', 'requested', 'confirmed')
                           and doctor_during && tstzrange(${start}::timestamptz, ${bufferedEnd}::timestamptz)) as doctor,
                exists (select 1 from appointments where patient_id = ${claim.patient.id}::uuid and status in ('held', 'requested', 'confirmed')
-                          and not (status = 'held' and expires_at <= ${at}::timestamptz)
                           and during && tstzrange(${start}::timestamptz, ${end}::timestamptz)) as patient,
                exists (select 1 from appointments where patient_id = ${claim.patient.id}::uuid and status = 'held' and waitlist_id is null) as hold`
   )

@@ -11,20 +11,19 @@ const BATCH = 50
 export async function expireDue(sql: Sql, now: Temporal.Instant): Promise<number> {
   const at = new Date(now.epochMilliseconds)
   return transaction(sql, async (tx) => {
-    const due = await rows<{ id: string; status: 'held' | 'requested'; doctorId: string; start: Date; waitlistId: string | null }>(
+    const due = await rows<{ id: string; status: 'held' | 'requested'; doctorId: string; start: Date }>(
       tx,
-      SQL`select id, status, doctor_id, lower(during) as start, waitlist_id from appointments
+      SQL`select id, status, doctor_id, lower(during) as start from appointments
            where status in ('held', 'requested') and expires_at <= ${at}::timestamptz
            order by expires_at limit ${BATCH} for update skip locked`
     )
-    for (const { id, status, doctorId, start, waitlistId } of due) {
+    for (const { id, status, doctorId, start } of due) {
       if (status === 'requested') {
         const row = await lockAppointment(tx, id, null)
         if (row) await apply(tx, 'expire', row, { id: null, role: 'system' }, null, now)
         continue
       }
       await run(tx, SQL`update appointments set status = 'released', updated_at = ${at} where id = ${id}`)
-      if (waitlistId) await run(tx, SQL`update waitlist set status = 'done' where id = ${waitlistId} and status = 'offered'`)
       await passOn(tx, { doctorId, start: start.getTime() }, now)
     }
     return due.length

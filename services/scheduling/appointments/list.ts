@@ -1,7 +1,7 @@
 import type { Caller } from '#platform/caller'
 import type { Sql } from '#platform/db'
 import { Problem } from '#platform/problem'
-import { dateOf, decodeCursor, encodeCursor, instantOf, instantText } from '#platform/schema'
+import { dateOf, decodeCursor, encodeCursor, instantOf, instantText, isUuid } from '#platform/schema'
 import { appointmentOf } from './model.ts'
 import { findAppointment, historyOf, listAppointments } from './queries.ts'
 
@@ -16,7 +16,7 @@ export type Filter = {
 }
 
 const isPosition = (position: unknown[]): position is [string, string] =>
-  position.length === 2 && position.every((part) => typeof part === 'string') && !Number.isNaN(Date.parse(String(position[0])))
+  position.length === 2 && typeof position[0] === 'string' && !Number.isNaN(Date.parse(position[0])) && isUuid(position[1])
 
 /** The caller's own appointments, soonest first unless `-start` is asked for. */
 export async function listOwn(sql: Sql, who: Caller, { status, from, to, sort, limit = 20, cursor }: Filter) {

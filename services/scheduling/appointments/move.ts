@@ -77,6 +77,6 @@ const clearExpiredHolds = (tx: Db, doctorId: string, patientId: string, now: Tem
   run(
     tx,
     SQL`update appointments set status = 'released'
-         where status = 'held' and expires_at <= ${new Date(now.epochMilliseconds)}::timestamptz
+         where status = 'held' and waitlist_id is null and expires_at <= ${new Date(now.epochMilliseconds)}::timestamptz
            and (doctor_id = ${doctorId}::uuid or patient_id = ${patientId}::uuid)`
   )

@@ -49,7 +49,7 @@ function candidateStatement({ specialty, q, maxPrice, id }: Filter, from: Date, 
              select jsonb_agg(jsonb_build_array(extract(epoch from lower(during)) * 1000, extract(epoch from upper(during)) * 1000,
                                                 extract(epoch from upper(doctor_during)) * 1000)) as busy
                from appointments
-              where doctor_id = d.id and status in ('held', 'requested', 'confirmed') and not (status = 'held' and expires_at <= ${now})
+              where doctor_id = d.id and status in ('held', 'requested', 'confirmed') and not (status = 'held' and expires_at <= ${now} and waitlist_id is null)
                 and doctor_during && tstzrange(${from}::timestamptz - interval '1 day', ${to}::timestamptz + interval '1 day')) a on true
      where d.listed
        and (${id ?? null}::uuid is null or d.id = ${id ?? null}::uuid)

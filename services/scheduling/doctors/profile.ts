@@ -52,6 +52,16 @@ export async function writeProfile(sql: Sql, doctor: Caller, wish: ProfileWish):
        returning specialties, price_amount, price_currency, bio, timezone, min_notice_minutes, booking_window_days, buffer_minutes,
                  cancellation_notice_minutes, answer_within_minutes, auto_confirm`
     )
+    await dropBuffers(tx, doctor.id, row.bufferMinutes)
     return profileOf(row)
   })
 }
+
+/** A smaller buffer is smaller after what is booked already, too. A larger one is kept by the slots: moving ranges apart could fail. */
+const dropBuffers = (tx: Db, doctorId: string, bufferMinutes: number) =>
+  run(
+    tx,
+    SQL`update appointments set doctor_during = tstzrange(lower(during), upper(during) + make_interval(mins => ${bufferMinutes}::int))
+         where doctor_id = ${doctorId}::uuid and status in ('held', 'requested', 'confirmed')
+           and upper(doctor_during) > upper(during) + make_interval(mins => ${bufferMinutes}::int)`
+  )

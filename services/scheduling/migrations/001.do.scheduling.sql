@@ -129,6 +129,15 @@ create table waitlist (
 create index waitlist_line on waitlist (doctor_id, created_at, id) where status = 'waiting';
 create index waitlist_of_patient on waitlist (patient_id) where status <> 'done';
 
+-- An offer is over when its hold is, however that ended: booked, given up, run out, erased.
+create function offer_is_over() returns trigger language plpgsql as $$
+begin
+  update waitlist set status = 'done' where id = old.waitlist_id and status = 'offered';
+  return null;
+end $$;
+create trigger offer_is_over after update of status on appointments for each row
+  when (old.status = 'held' and new.status <> 'held' and old.waitlist_id is not null) execute function offer_is_over();
+
 create table calendar_feeds (
   person_id uuid primary key,
   role text not null,

@@ -2,7 +2,7 @@ import SQL from 'sql-template-strings'
 import type { Caller } from '#platform/caller'
 import { maybeOne, rows, run, type Sql, transaction } from '#platform/db'
 import { Problem } from '#platform/problem'
-import { dateOf, decodeCursor, encodeCursor, invalid } from '#platform/schema'
+import { dateOf, decodeCursor, encodeCursor, invalid, isUuid } from '#platform/schema'
 import { ensureDoctor } from '../doctors/profile.ts'
 import type { ExceptionWish } from './model.ts'
 import { checkWindow, conflictsOf } from './publish.ts'
@@ -53,14 +53,17 @@ function check(wish: ExceptionWish): void {
   if (wish.start !== undefined && wish.end !== undefined) checkWindow({ start: wish.start, end: wish.end })
 }
 
+/** A day that exists: written back it is the same. */
+const isDate = (part: unknown): part is string =>
+  typeof part === 'string' && !Number.isNaN(Date.parse(part)) && new Date(part).toISOString().slice(0, 10) === part
+
 /** The caller's exceptions, by their first day. */
 export async function listExceptions(
   sql: Sql,
   doctor: Caller,
   { limit = 20, cursor }: { limit?: number | undefined; cursor?: string | undefined }
 ) {
-  const isAfter = (position: unknown[]): position is [string, string] =>
-    position.length === 2 && position.every((part) => typeof part === 'string')
+  const isAfter = (position: unknown[]): position is [string, string] => position.length === 2 && isDate(position[0]) && isUuid(position[1])
   const [fromDate, id] = cursor ? decodeCursor(cursor, isAfter) : [null, null]
   const found = await rows<Row>(
     sql,

@@ -85,7 +85,8 @@ export const busyOf = (row: Pick<OfferColumns, 'busy'>): Busy[] =>
   row.busy.map(([start, end, bufferedEnd]) => ({ start, end, bufferedEnd }))
 
 /**
- * A listed doctor with what is claimed between two instants, in one statement. `except` is an appointment whose own time does not count, for a
+ * A listed doctor with what is claimed between two instants, in one statement. A hold that has run out claims nothing; an offer of the waitlist does
+ * until the job has passed it on, so that nobody comes before the next in line. `except` is an appointment whose own time does not count, for a
  * move. Undefined where the doctor is not listed.
  */
 export async function readCalendar(
@@ -105,7 +106,7 @@ export async function readCalendar(
                                                             extract(epoch from upper(a.doctor_during)) * 1000))
                            from appointments a
                           where a.doctor_id = d.id and a.status in ('held', 'requested', 'confirmed')
-                            and not (a.status = 'held' and a.expires_at <= ${now})
+                            and not (a.status = 'held' and a.expires_at <= ${now} and a.waitlist_id is null)
                             and a.id is distinct from ${except}::uuid
                             and a.doctor_during && tstzrange(${from}::timestamptz - interval '1 day', ${to}::timestamptz + interval '1 day')), '[]') as busy
           from doctors d where d.id = ${doctorId} and d.listed`

@@ -2,7 +2,7 @@ import SQL from 'sql-template-strings'
 import type { Caller } from '#platform/caller'
 import { maybeOne, one, rows, run, type Sql, transaction } from '#platform/db'
 import { Problem } from '#platform/problem'
-import { dateOf, decodeCursor, encodeCursor, instantText, invalid } from '#platform/schema'
+import { dateOf, decodeCursor, encodeCursor, instantText, invalid, isUuid } from '#platform/schema'
 import { passOn } from './offer.ts'
 
 type Row = {
@@ -59,7 +59,7 @@ export async function listLines(
   { limit = 20, cursor }: { limit?: number | undefined; cursor?: string | undefined },
   now: Temporal.Instant
 ) {
-  const isId = (position: unknown[]): position is [string] => typeof position[0] === 'string'
+  const isId = (position: unknown[]): position is [string] => isUuid(position[0])
   const [after] = cursor ? decodeCursor(cursor, isId) : [null]
   const found = await rows<Row>(
     sql,
