@@ -76,9 +76,10 @@ type Claimed = { email: string; cpfIndex: string; crm: string | null }
 
 /** Says what is taken before any work is done; each such answer counts, since it tells who has an account. */
 async function refuseTaken({ sql, seal }: Needs, { email, cpfIndex, crm }: Claimed, client: Client, now: Temporal.Instant) {
-  const attempt = attemptOn(seal, `registration from ${client.address}`, client)
-  const lock = await lockOf(sql, { ...attempt, person: attempt.address }, now)
-  if (lock?.by === 'address') throw tooMany(lock)
+  // on nobody: it is the address alone that has to wait
+  const attempt = attemptOn(seal, crypto.randomUUID(), client)
+  const lock = await lockOf(sql, attempt, now)
+  if (lock) throw tooMany(lock)
   const taken = await maybeOne<{ code: 'email_taken' | 'cpf_taken' | 'crm_taken' }>(
     sql,
     SQL`select 'email_taken' as code from users where email = ${email}
@@ -86,6 +87,6 @@ async function refuseTaken({ sql, seal }: Needs, { email, cpfIndex, crm }: Claim
         union all select 'crm_taken' from users where crm = ${crm}::text limit 1`
   )
   if (!taken) return
-  await countFailure(sql, { ...attempt, person: seal.index(crypto.randomUUID(), 'attempts.person') }, now)
+  await countFailure(sql, attempt, now)
   throw new Problem(taken.code)
 }
