@@ -4,7 +4,10 @@ import { docs } from './docs.ts'
 import { http, problems } from './http.ts'
 import { Uuid } from './schema.ts'
 
-type Operation = { responses: Record<string, { description: string; content?: Record<string, { schema: Record<string, unknown> }> }>; security?: unknown[] }
+type Operation = {
+  responses: Record<string, { description: string; content?: Record<string, { schema: Record<string, unknown> }> }>
+  security?: unknown[]
+}
 type Document = { paths: Record<string, Record<string, Operation>> }
 
 const things = new Elysia()
@@ -13,6 +16,11 @@ const things = new Elysia()
     response: { 200: t.Object({ next: t.Union([t.String(), t.Null()]), kind: t.Union([t.Literal('a'), t.Literal('b')]) }) },
     detail: { summary: 'A file', security: [], 'x-problems': ['slot_taken'] } as object
   })
+  .get('/v1/either', () => ({ a: 'x' }), {
+    response: { 200: t.Union([t.Object({ a: t.String() }), t.Object({ path: t.Number() })]) },
+    detail: { summary: 'One of two', security: [] }
+  })
+  .delete('/v1/things', () => {}, { response: { 204: t.Void() }, detail: { summary: 'Empty' } })
   .post('/v1/things', ({ body }) => body, { body: t.Object({ name: t.String() }), detail: { summary: 'Make one' } })
 const app = new Elysia(http).use(problems).use(docs('Things', 'All about things.')).use(things)
 const document = async () => (await (await app.handle(new Request('http://localhost/docs/json'))).json()) as Document
@@ -27,7 +35,8 @@ test('every answer is described, the named problems stand beside those of all', 
   const { paths } = await document()
   const file = paths['/v1/things/{id}/file.ics']?.get
   const make = paths['/v1/things']?.post
-  for (const operation of [file, make]) expect(Object.values(operation?.responses ?? {}).every(({ description }) => description.length > 0)).toBe(true)
+  for (const operation of [file, make])
+    expect(Object.values(operation?.responses ?? {}).every(({ description }) => description.length > 0)).toBe(true)
   expect(file?.responses['409']?.description).toContain('slot_taken')
   expect([file?.security, make?.security]).toEqual([[], [{ bearer: [] }]])
   expect(Object.keys(make?.responses ?? {})).toEqual(expect.arrayContaining(['401', '403', '415', '422', '429', '500']))
@@ -36,4 +45,13 @@ test('every answer is described, the named problems stand beside those of all', 
 test('asked twice it says the same, and the plugin’s own page is not there', async () => {
   expect(await document()).toEqual(await document())
   expect((await app.handle(new Request('http://localhost/docs/page'))).status).toBe(404)
+})
+
+test('an answer of several shapes stands in its media type, one without a body has none', async () => {
+  const { paths } = await document()
+  const either = paths['/v1/either']?.get?.responses['200']
+  expect(either?.content?.['application/json']?.schema).toMatchObject({
+    anyOf: [{ required: ['a'] }, { properties: { path: { type: 'number' } } }]
+  })
+  expect(paths['/v1/things']?.delete?.responses['204']).toEqual({ description: 'Done' })
 })

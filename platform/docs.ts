@@ -33,6 +33,7 @@ export const docs = (title: string, description: string) =>
         excludeStaticFile: false,
         exclude: ['/docs/page', PATH],
         documentation: {
+          servers: [{ url: '/' }],
           info: {
             title: `Health&Med: ${title}`,
             description,
@@ -62,7 +63,7 @@ function repaired(document: Json): Json {
   return result
 }
 
-const dropped = new Set(['$id', 'error', 'additionalItems'])
+const dropped = new Set(['$id', 'error', 'path', 'additionalItems'])
 
 /** JSON Schema as the type library writes it, as OpenAPI 3.0 reads it. */
 function cleaned(value: unknown): unknown {
@@ -75,7 +76,11 @@ function cleaned(value: unknown): unknown {
     if (dropped.has(name)) continue
     if (name === 'const') result.enum = [inner]
     else if (name === 'examples' && Array.isArray(inner)) result.example = inner[0]
-    else if (name === 'content') result.content = oneMediaType(inner as Json)
+    // names of fields, of which any may be a word with a meaning elsewhere
+    else if (name === 'properties')
+      result.properties = Object.fromEntries(Object.entries(inner as Json).map(([field, schema]) => [field, cleaned(schema)]))
+    else if (name === 'patternProperties') result.additionalProperties = true
+    else if (name === 'content') Object.assign(result, oneMediaType(inner as Json | undefined))
     else result[name] = cleaned(inner)
   }
   return result
@@ -91,9 +96,10 @@ function cleanedUnion({ anyOf: _, ...rest }: Json, members: Json[]): unknown {
   return { ...others, anyOf: real.map(cleaned), ...nullable }
 }
 
-const oneMediaType = (content: Json): Json => {
-  const json = content['application/json'] ?? Object.values(content)[0]
-  return json === undefined ? {} : { 'application/json': cleaned(json) }
+/** An answer without a body has no media type at all. */
+const oneMediaType = (content: Json = {}): Json => {
+  const json = (content['application/json'] ?? Object.values(content)[0]) as { schema?: { type?: string } } | undefined
+  return json === undefined || json.schema?.type === 'void' ? {} : { content: { 'application/json': cleaned(json) } }
 }
 
 function describe(operation: Operation, method: string, path: string) {
@@ -106,6 +112,14 @@ function describe(operation: Operation, method: string, path: string) {
   if (responses['200'] && Object.keys(responses['200']).length === 0 && method === 'delete') {
     delete responses['200']
     responses['204'] = {}
+  }
+  for (const response of Object.values(responses)) {
+    const { anyOf, content: _, ...rest } = response
+    // an answer of several shapes: the plugin leaves it outside of its media type
+    if (anyOf) {
+      for (const name of Object.keys(response)) delete response[name]
+      response.content = { 'application/json': { schema: { ...rest, anyOf } } }
+    }
   }
   for (const [status, response] of Object.entries(responses)) response.description ||= Number(status) < 300 ? 'Done' : 'Nothing new'
   const always = ['internal_error', 'rate_limited', 'overloaded', ...(open ? [] : ['unauthenticated', 'forbidden'])]
