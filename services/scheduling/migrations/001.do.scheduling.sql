@@ -89,9 +89,10 @@ create index appointments_of_patient on appointments (patient_id, lower(during),
 create index appointments_of_doctor on appointments (doctor_id, lower(during), id);
 create index appointments_to_expire on appointments (expires_at) where status in ('held', 'requested');
 
--- Who did what when. `seq` is also the id of a live change.
+-- Who did what when. `tx` and `seq` are also the id of a live change: numbers are drawn before the commit, so one alone could come late and be missed.
 create table history (
   seq bigint generated always as identity primary key,
+  tx xid8 not null default pg_current_xact_id(),
   appointment_id uuid not null references appointments,
   doctor_id uuid not null,
   patient_id uuid not null,
@@ -105,8 +106,8 @@ create table history (
   version int not null
 );
 create index history_of_appointment on history (appointment_id, seq);
-create index history_of_doctor on history (doctor_id, seq);
-create index history_of_patient on history (patient_id, seq);
+create index history_of_doctor on history (doctor_id, tx, seq);
+create index history_of_patient on history (patient_id, tx, seq);
 create function history_wake() returns trigger language plpgsql as $$
 begin
   perform pg_notify('scheduling_changes', new.seq || ' ' || new.doctor_id || ' ' || new.patient_id);

@@ -1,10 +1,12 @@
 import SQL from 'sql-template-strings'
-import { rows, type Sql } from '#platform/db'
+import { one, rows, type Sql } from '#platform/db'
 import { describeError, log } from '#platform/log'
 import { instantText } from '#platform/schema'
 
-/** A change of an appointment as a stream tells it; `seq` orders them and is the event's id. */
-type Change = { seq: number; appointmentId: string; action: string; status: string; version: number; at: Date }
+/** Where a stream stands: the transaction of the last change it told, and its number. */
+export type Position = { tx: string; seq: number }
+/** A change of an appointment as a stream tells it. It is settled once no transaction still runs that could put another before it. */
+type Change = Position & { appointmentId: string; action: string; status: string; version: number; at: Date; settled: boolean }
 /** Gets told that there is something new. */
 type Listener = () => void
 
@@ -42,54 +44,83 @@ export async function followChanges(sql: Sql): Promise<Changes> {
   }
 }
 
-const changesAfter = (sql: Sql, personId: string, seq: number) =>
+/** The id of a change in a stream, and in `Last-Event-ID`. */
+export const idOf = ({ tx, seq }: Position): string => `${tx}-${seq}`
+/** What `idOf` wrote. */
+export const positionOf = (id: string): Position => {
+  const [tx = '0', seq = '0'] = id.split('-')
+  return { tx, seq: Number(seq) }
+}
+
+const AT_ONCE = 500
+
+const changesAfter = (sql: Sql, personId: string, { tx, seq }: Position) =>
   rows<Change>(
     sql,
-    SQL`select seq, appointment_id, action, to_status as status, version, at from history
-         where (doctor_id = ${personId}::uuid or patient_id = ${personId}::uuid) and seq > ${seq}::bigint order by seq limit 500`
+    SQL`select tx::text, seq, appointment_id, action, to_status as status, version, at, tx < pg_snapshot_xmin(pg_current_snapshot()) as settled
+          from history h
+         where (doctor_id = ${personId}::uuid or patient_id = ${personId}::uuid) and (h.tx, seq) > (${tx}::text::xid8, ${seq}::bigint)
+         order by h.tx, seq limit ${AT_ONCE}`
   )
 
-const newest = async (sql: Sql, personId: string) =>
-  (
-    await rows<{ seq: number | null }>(
-      sql,
-      SQL`select max(seq) as seq from history where doctor_id = ${personId}::uuid or patient_id = ${personId}::uuid`
-    )
-  )[0]?.seq ?? 0
+/** Where to begin: after what the client has heard, or now. An id of transactions to come is from before a restored backup, and says nothing. */
+async function beginning(sql: Sql, heard: Position | undefined): Promise<Position> {
+  const { running, next } = await one<{ running: string; next: string }>(
+    sql,
+    SQL`select pg_snapshot_xmin(pg_current_snapshot())::text as running, pg_snapshot_xmax(pg_current_snapshot())::text as next`
+  )
+  return heard && BigInt(heard.tx) < BigInt(next) ? heard : { tx: running, seq: 0 }
+}
 
 const HEARTBEAT_MS = 15_000
+const SETTLING_MS = 25
 const encoder = new TextEncoder()
-const frame = ({ seq, at, ...change }: Change) =>
-  `id: ${seq}\nevent: appointment\ndata: ${JSON.stringify({ ...change, at: instantText(at) })}\n\n`
+const frame = (change: Change) => {
+  const { appointmentId, action, status, version, at } = change
+  return `id: ${idOf(change)}\nevent: appointment\ndata: ${JSON.stringify({ appointmentId, action, status, version, at: instantText(at) })}\n\n`
+}
 
 /**
- * The caller's changes as `text/event-stream` from after `lastEventId` on, or from now. A heartbeat every 15 s; ends when the token of the caller does
+ * The caller's changes as `text/event-stream` from after `heard` on, or from now. A heartbeat every 15 s; ends when the token of the caller does
  * (`until`, Unix ms), so that an ended session hears nothing more.
  */
-export function streamOf(
+export async function streamOf(
   sql: Sql,
   changes: Changes,
   personId: string,
-  lastEventId: number | undefined,
+  heard: Position | undefined,
   until: number
-): ReadableStream<Uint8Array> {
+): Promise<ReadableStream<Uint8Array>> {
+  let position = await beginning(sql, heard)
   let close = () => {}
   return new ReadableStream({
-    async start(controller) {
-      let seq = lastEventId ?? (await newest(sql, personId))
+    start(controller) {
+      let open = true
       let reading = false
       let again = false
-      const look = async () => {
+
+      /** Tells what is settled, in order; true where more is to come that no notice will tell of. */
+      async function tellSettled(): Promise<boolean> {
+        const found = await changesAfter(sql, personId, position)
+        const settled = found.filter((change) => change.settled)
+        for (const change of settled) {
+          if (!open) return false
+          controller.enqueue(encoder.encode(frame(change)))
+          position = change
+        }
+        if (settled.length === found.length) return found.length === AT_ONCE
+        await Bun.sleep(SETTLING_MS)
+        return true
+      }
+
+      async function look() {
         again = true
         if (reading) return
         reading = true
         try {
-          while (again) {
+          while (again && open) {
             again = false
-            for (const change of await changesAfter(sql, personId, seq)) {
-              seq = change.seq
-              controller.enqueue(encoder.encode(frame(change)))
-            }
+            again = (await tellSettled()) || again
           }
         } catch (error) {
           log.warn(describeError(error), 'live changes could not be read')
@@ -97,10 +128,12 @@ export function streamOf(
           reading = false
         }
       }
+
       const unlisten = changes.listen(personId, look)
       const beat = setInterval(() => controller.enqueue(encoder.encode(': still here\n\n')), HEARTBEAT_MS)
       const end = setTimeout(() => close(), Math.max(0, until - Date.now()))
       close = () => {
+        open = false
         unlisten()
         clearInterval(beat)
         clearTimeout(end)
