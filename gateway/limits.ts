@@ -1,0 +1,53 @@
+import { isIPv6 } from 'node:net'
+import { RateLimiterMemory, type RateLimiterRes } from 'rate-limiter-flexible'
+import { Problem } from '#platform/problem'
+import type { Tier } from './routes.ts'
+
+/** Seconds of a window: every quota is per minute. */
+const WINDOW = 60
+type Name = Tier | 'anonymous'
+/** Calls a minute. `general` is for a person with a token; all others are for an address. */
+export const quotas: Record<Name, number> = { general: 600, anonymous: 300, login: 60, register: 60, refresh: 120, reset: 30 }
+
+/** What a counted request is told, as headers. */
+export type Told = { 'ratelimit-policy': string; ratelimit: string }
+/** Counts a request of a person (with a token) or of an address. Throws `rate_limited`. */
+export type Count = (tier: Tier, person: string | undefined, address: string) => Promise<Told>
+
+/** Limits of one gateway process, in memory. `amounts` are calls a minute. */
+export function limitsOf(amounts: Record<Name, number> = quotas): Count {
+  const limiters = new Map<string, RateLimiterMemory>()
+  for (const [name, points] of Object.entries(amounts)) limiters.set(name, new RateLimiterMemory({ points, duration: WINDOW }))
+
+  const consume = async (name: Name, key: string): Promise<Told> => {
+    const limiter = limiters.get(name) as RateLimiterMemory
+    try {
+      return told(name, amounts[name], await limiter.consume(key))
+    } catch (refused) {
+      if (refused instanceof Error) throw refused
+      const state = refused as RateLimiterRes
+      throw new Problem('rate_limited', undefined, { retryAfter: state.msBeforeNext / 1000, headers: told(name, amounts[name], state) })
+    }
+  }
+  return async (tier, person, address) => {
+    const net = networkOf(address)
+    const general = person ? await consume('general', person) : await consume('anonymous', net)
+    return tier === 'general' ? general : consume(tier, net)
+  }
+}
+
+/** The fields of draft-ietf-httpapi-ratelimit-headers. */
+const told = (name: Name, quota: number, { remainingPoints, msBeforeNext }: RateLimiterRes): Told => ({
+  'ratelimit-policy': `"${name}";q=${quota};w=${WINDOW}`,
+  ratelimit: `"${name}";r=${remainingPoints};t=${Math.ceil(msBeforeNext / 1000)}`
+})
+
+/** One household has a /64 of IPv6: it counts as one. */
+export function networkOf(address: string): string {
+  if (!isIPv6(address)) return address
+  const [head = '', tail] = address.split('::')
+  const left = head.split(':').filter(Boolean)
+  const right = tail?.split(':').filter(Boolean) ?? []
+  const groups = tail === undefined ? left : [...left, ...Array(Math.max(0, 8 - left.length - right.length)).fill('0'), ...right]
+  return `${groups.slice(0, 4).join(':')}::/64`
+}

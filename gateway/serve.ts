@@ -1,0 +1,31 @@
+import type { Listener } from '#platform/http'
+import { describeError, log } from '#platform/log'
+import type { Gateway } from './app.ts'
+import { endStreams } from './forward.ts'
+
+/** How long a stop waits for what runs before it cuts it off, in milliseconds. */
+const PATIENCE_MS = 8_000
+
+/** Listens for clients. `stop` ends event streams, waits for the other answers, at most 8 s. */
+export function serve(gateway: Gateway, { port, host }: { port: number; host: string }): Listener {
+  const server = Bun.serve({
+    port,
+    hostname: host,
+    reusePort: false,
+    idleTimeout: 60,
+    // our own limit, with an answer that says why, is lower; this one is for bodies that nobody reads
+    maxRequestBodySize: 1024 * 1024,
+    fetch: gateway,
+    error: (error) => {
+      log.error(describeError(error), 'a request failed outside of its handler')
+      return new Response(null, { status: 500 })
+    }
+  })
+  const stop = async () => {
+    endStreams()
+    const cutOff = setTimeout(() => server.stop(true), PATIENCE_MS)
+    await server.stop()
+    clearTimeout(cutOff)
+  }
+  return { port: server.port ?? port, stop }
+}

@@ -1,0 +1,18 @@
+import { Type } from '@sinclair/typebox'
+import { commonSettings, oneOf, text, url, whole } from '#platform/settings'
+
+const service = (name: string) => text({ examples: [`http://${name}:8000`] })
+
+/** What the gateway reads from its environment. A service's URL may be a comma list of replicas; a name stands for all of its addresses. */
+export const settingsSchema = Type.Object({
+  ...commonSettings,
+  OPS_PORT: whole(0, 65535, { default: 9090, examples: [9090] }),
+  AUTH_URL: service('auth'),
+  SCHEDULING_URL: service('scheduling'),
+  NOTIFIER_URL: service('notifier'),
+  PUBLIC_URL: url('https?', { default: 'http://localhost:8080', examples: ['https://clinic.example'] }),
+  RATE_LIMIT: oneOf(['on', 'off'], 'on'),
+  TRUSTED_PROXIES: text({ default: 'none', examples: ['10.0.0.0/8,192.0.2.7'] }),
+  CORS_ORIGINS: text({ default: 'none', examples: ['https://app.clinic.example'] }),
+  MAX_IN_FLIGHT: whole(1, 100_000, { default: 1_000, examples: [1_000] })
+})
