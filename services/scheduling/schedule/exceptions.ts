@@ -1,9 +1,10 @@
 import SQL from 'sql-template-strings'
 import type { Caller } from '#platform/caller'
-import { maybeOne, rows, run, type Sql, transaction } from '#platform/db'
+import { type Db, maybeOne, rows, run, type Sql, transaction } from '#platform/db'
 import { Problem } from '#platform/problem'
 import { dateOf, decodeCursor, encodeCursor, invalid, isUuid } from '#platform/schema'
 import { ensureDoctor } from '../doctors/profile.ts'
+import { widening } from '../waitlist/widen.ts'
 import type { ExceptionWish } from './model.ts'
 import { checkWindow, conflictsOf } from './publish.ts'
 
@@ -31,18 +32,21 @@ export async function addException(sql: Sql, doctor: Caller, wish: ExceptionWish
   return transaction(sql, async (tx) => {
     await ensureDoctor(tx, doctor)
     await run(tx, SQL`update doctors set schedule_version = schedule_version + 1 where id = ${doctor.id}`)
-    const made = await maybeOne<Row>(
-      tx,
-      SQL`insert into exceptions (id, doctor_id, kind, from_date, to_date, start_time, end_time, reason, created_at)
-          select ${Bun.randomUUIDv7()}::uuid, ${doctor.id}::uuid, ${wish.kind}, ${wish.from}::date, ${wish.to}::date, ${wish.start ?? null}::text,
-                 ${wish.end ?? null}::text, ${wish.reason ?? null}::text, ${new Date(now.epochMilliseconds)}::timestamptz
-           where (select count(*) from exceptions where doctor_id = ${doctor.id}::uuid) < ${MAX_EXCEPTIONS}
-       returning id, kind, from_date as from, to_date as to, start_time as start, end_time as end, reason`
-    )
+    const made = await widening(tx, doctor.id, now, () => insertException(tx, doctor.id, wish, now))
     if (!made) throw new Problem('conflict', `At most ${MAX_EXCEPTIONS} exceptions; delete some that are past`)
     return { ...exceptionOf(made), conflicts: await conflictsOf(tx, doctor.id, now) }
   })
 }
+
+const insertException = (tx: Db, doctorId: string, wish: ExceptionWish, now: Temporal.Instant) =>
+  maybeOne<Row>(
+    tx,
+    SQL`insert into exceptions (id, doctor_id, kind, from_date, to_date, start_time, end_time, reason, created_at)
+        select ${Bun.randomUUIDv7()}::uuid, ${doctorId}::uuid, ${wish.kind}, ${wish.from}::date, ${wish.to}::date, ${wish.start ?? null}::text,
+               ${wish.end ?? null}::text, ${wish.reason ?? null}::text, ${new Date(now.epochMilliseconds)}::timestamptz
+         where (select count(*) from exceptions where doctor_id = ${doctorId}::uuid) < ${MAX_EXCEPTIONS}
+     returning id, kind, from_date as from, to_date as to, start_time as start, end_time as end, reason`
+  )
 
 function check(wish: ExceptionWish): void {
   const from = dateOf(wish.from, '/from')
@@ -77,10 +81,12 @@ export async function listExceptions(
 }
 
 /** Takes an exception back. Throws `not_found`. */
-export async function removeException(sql: Sql, doctor: Caller, id: string): Promise<void> {
+export async function removeException(sql: Sql, doctor: Caller, id: string, now: Temporal.Instant): Promise<void> {
   await transaction(sql, async (tx) => {
     await run(tx, SQL`update doctors set schedule_version = schedule_version + 1 where id = ${doctor.id}`)
-    const gone = await run(tx, SQL`delete from exceptions where id = ${id} and doctor_id = ${doctor.id}`)
+    const gone = await widening(tx, doctor.id, now, () =>
+      run(tx, SQL`delete from exceptions where id = ${id} and doctor_id = ${doctor.id}`)
+    )
     if (gone === 0) throw new Problem('not_found')
   })
 }

@@ -6,6 +6,7 @@ import { dateOf } from '#platform/schema'
 import { ensureDoctor } from '../doctors/profile.ts'
 import { type OfferColumns, offerOf, ruleOf, type StoredRule } from '../slots/read.ts'
 import { isCovered } from '../slots/slots.ts'
+import { widening } from '../waitlist/widen.ts'
 import type { ScheduleWish } from './model.ts'
 import { minutesOf } from './windows.ts'
 
@@ -27,10 +28,12 @@ export async function publishSchedule(sql: Sql, doctor: Caller, wish: ScheduleWi
   return transaction(sql, async (tx) => {
     await ensureDoctor(tx, doctor)
     // FOR UPDATE by its nature: a booking that holds the row FOR SHARE is over before the hours change
-    await run(
-      tx,
-      SQL`update doctors set slot_minutes = ${wish.slotMinutes}, rules = ${wish.rules as never}, schedule_version = schedule_version + 1
-           where id = ${doctor.id}`
+    await widening(tx, doctor.id, now, () =>
+      run(
+        tx,
+        SQL`update doctors set slot_minutes = ${wish.slotMinutes}, rules = ${wish.rules as never}, schedule_version = schedule_version + 1
+             where id = ${doctor.id}`
+      )
     )
     return { slotMinutes: wish.slotMinutes, rules: wish.rules, conflicts: await conflictsOf(tx, doctor.id, now) }
   })

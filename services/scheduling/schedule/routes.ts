@@ -37,7 +37,7 @@ export const scheduleRoutes = ({ sql, verify, clock }: Needs) =>
     .delete(
       '/exceptions/:id',
       async ({ params, who, set }) => {
-        await removeException(sql, who, params.id)
+        await removeException(sql, who, params.id, clock())
         set.status = 204
       },
       {

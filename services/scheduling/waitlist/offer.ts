@@ -9,7 +9,8 @@ import { dateText, localDay } from '../slots/zone.ts'
 const OFFER_MINUTES = 15
 const MINUTE_MS = 60_000
 
-type Waiting = { id: string; patientId: string; patientName: string }
+/** Who waits. */
+export type Waiting = { id: string; patientId: string; patientName: string }
 
 /**
  * Gives a time that has become free to the first in line, in the transaction that frees it, so that nobody comes between: the slot is held for them
@@ -34,7 +35,7 @@ const anybodyWaits = async (tx: Db, doctorId: string) =>
   undefined
 
 /** Those who wait for a day, first come first. Rows that another transaction is serving are passed over. */
-function lineFor(tx: Db, doctorId: string, date: string): Promise<Waiting[]> {
+export function lineFor(tx: Db, doctorId: string, date: string): Promise<Waiting[]> {
   return rows<Waiting>(
     tx,
     SQL`select id, patient_id, patient_name from waitlist
@@ -43,7 +44,8 @@ function lineFor(tx: Db, doctorId: string, date: string): Promise<Waiting[]> {
   )
 }
 
-async function holdFor(tx: Db, waiting: Waiting, calendar: Calendar, slot: Range, at: Date): Promise<boolean> {
+/** Holds a slot for who waits and tells them. False where they cannot take it, or somebody else was quicker. */
+export async function holdFor(tx: Db, waiting: Waiting, calendar: Calendar, slot: Range, at: Date): Promise<boolean> {
   const expiresAt = new Date(Math.min(at.getTime() + OFFER_MINUTES * MINUTE_MS, slot.start))
   const [start, end] = [new Date(slot.start), new Date(slot.end)]
   const id = Bun.randomUUIDv7()

@@ -1,0 +1,163 @@
+import { afterAll, beforeAll, expect, test } from 'bun:test'
+import SQL from 'sql-template-strings'
+import { rows } from '#platform/db'
+import type { UserSnapshot } from '#platform/events'
+import { expected, outcome, type Rig, startRig } from '../testing.ts'
+
+let rig: Rig
+beforeAll(async () => {
+  rig = await startRig()
+})
+afterAll(() => rig?.stop())
+
+type Entry = { id: string; status: string; doctorId: string; offer?: { holdId: string; start: string; expiresAt: string } }
+const day = '2027-01-05'
+const start = `${day}T13:00:00Z`
+const join = (as: UserSnapshot, doctor: UserSnapshot, from = day, to = day) =>
+  rig.call('POST', '/v1/waitlist', { as, body: { doctorId: doctor.id, from, to } })
+const lines = async (as: UserSnapshot) => (await rig.call<{ items: Entry[] }>('GET', '/v1/waitlist', { as })).body.items
+const offerOf = async (as: UserSnapshot) => (await lines(as))[0]?.offer
+const offersTold = (patient: UserSnapshot) =>
+  rows<{ data: object }>(
+    rig.sql,
+    SQL`select data from outbox where type = 'healthmed.waitlist.offered.v1' and data->>'patientId' = ${patient.id}`
+  )
+
+/** A doctor whose slot is booked, and people who wait for that day, in the order of their coming. */
+async function fullWith(count: number) {
+  const doctor = await rig.doctor()
+  const holder = await rig.patient()
+  const { id } = (await expected(201, rig.wish(holder, doctor, start))).body
+  const waiting: UserSnapshot[] = []
+  for (let index = 0; index < count; index++) {
+    const person = await rig.patient()
+    waiting.push(person)
+    await expected(201, join(person, doctor))
+    rig.pass({ seconds: 1 })
+  }
+  const [first, second, third] = waiting as [UserSnapshot, UserSnapshot, UserSnapshot]
+  return { doctor, holder, id, first, second, third, free: () => expected(200, rig.act(holder, id, 'cancel', { reason: 'x' })) }
+}
+
+test('when the slot frees, the first in line holds it for fifteen minutes and is told; nobody else can have it', async () => {
+  const { doctor, first, second, free } = await fullWith(2)
+  await free()
+  const expiresAt = rig.now.add({ minutes: 15 }).toString()
+  const offer = await offerOf(first)
+  expect(offer).toEqual({ holdId: offer?.holdId ?? '', start, expiresAt })
+  expect((await lines(first))[0]?.status).toBe('offered')
+  expect((await lines(second))[0]?.status).toBe('waiting')
+  expect(await rig.slotsOf(doctor)).not.toContain(start)
+  expect(outcome(await rig.wish(second, doctor, start))).toBe('409 slot_taken')
+  const told = await offersTold(first)
+  expect(told.map(({ data }) => data)).toEqual([
+    {
+      id: (await lines(first))[0]?.id,
+      patientId: first.id,
+      doctorId: doctor.id,
+      start,
+      end: '2027-01-05T14:00:00Z',
+      timezone: 'America/Sao_Paulo',
+      expiresAt
+    }
+  ])
+  expect(await offersTold(second)).toEqual([])
+})
+
+test('the one who was offered books it, and is out of the line', async () => {
+  const { doctor, first, second, free } = await fullWith(2)
+  await free()
+  const offer = await offerOf(first)
+  expect((await expected(201, rig.wish(first, doctor, start, { holdId: offer?.holdId ?? '' }))).body.id).toBe(offer?.holdId ?? '')
+  expect(await lines(first)).toEqual([])
+  rig.pass({ minutes: 15 })
+  await rig.expire()
+  expect(await offerOf(second)).toBeUndefined()
+})
+
+test('an offer that is not taken passes on to the next, and when nobody is left the slot is free for all', async () => {
+  const { doctor, first, second, free } = await fullWith(2)
+  const stranger = await rig.patient()
+  await free()
+  rig.pass({ minutes: 15 })
+  expect(outcome(await rig.wish(stranger, doctor, start))).toBe('409 slot_taken')
+  await rig.expire()
+  expect(await lines(first)).toEqual([])
+  expect((await offerOf(second))?.start).toBe(start)
+  expect(outcome(await rig.wish(first, doctor, start))).toBe('409 slot_taken')
+  rig.pass({ minutes: 15 })
+  await rig.expire()
+  expect(await lines(second)).toEqual([])
+  expect(outcome(await rig.wish(stranger, doctor, start))).toBe('201')
+})
+
+test('who gives the offer up or leaves the line passes it on at once', async () => {
+  const { first, second, third, free } = await fullWith(3)
+  await free()
+  expect((await rig.call('DELETE', `/v1/holds/${(await offerOf(first))?.holdId}`, { as: first })).status).toBe(204)
+  expect(await lines(first)).toEqual([])
+  expect((await offerOf(second))?.start).toBe(start)
+  expect((await rig.call('DELETE', `/v1/waitlist/${(await lines(second))[0]?.id}`, { as: second })).status).toBe(204)
+  expect((await offerOf(third))?.start).toBe(start)
+})
+
+test('a move, a decline and a hold that runs out free a slot as a cancellation does', async () => {
+  const ways = {
+    move: (who: UserSnapshot, id: string) => rig.act(who, id, 'reschedule', { start: '2027-01-06T13:00:00Z' }),
+    decline: (_: UserSnapshot, id: string, doctor: UserSnapshot) => rig.act(doctor, id, 'decline', { reason: 'x' })
+  }
+  for (const way of ['move', 'decline'] as const) {
+    const { doctor, holder, id, first } = await fullWith(1)
+    await ways[way](holder, id, doctor)
+    expect([way, (await offerOf(first))?.start]).toEqual([way, start])
+  }
+  const doctor = await rig.doctor()
+  const [holder, waiting] = [await rig.patient(), await rig.patient()]
+  await expected(201, rig.call('POST', '/v1/holds', { as: holder, body: { doctorId: doctor.id, start } }))
+  await expected(201, join(waiting, doctor))
+  rig.pass({ minutes: 5 })
+  await rig.expire()
+  expect((await offerOf(waiting))?.start).toBe(start)
+})
+
+test('who has another appointment then is passed over and keeps the place, and who waits for other days is not asked', async () => {
+  const { first, second, free, doctor } = await fullWith(2)
+  const other = await rig.patient()
+  await expected(201, join(other, doctor, '2027-01-06', '2027-01-09'))
+  await expected(201, rig.wish(first, await rig.doctor(), start))
+  await free()
+  expect((await lines(first))[0]?.status).toBe('waiting')
+  expect((await offerOf(second))?.start).toBe(start)
+  expect((await lines(other))[0]?.status).toBe('waiting')
+})
+
+test('hours that a doctor adds are offered to those who wait for them', async () => {
+  const doctor = await rig.doctor({ rules: [] })
+  const patient = await rig.patient()
+  await expected(201, join(patient, doctor))
+  const body = { slotMinutes: 60, rules: [{ weekday: 2, start: '10:00', end: '12:00' }] }
+  await expected(200, rig.call('PUT', '/v1/doctors/me/schedule', { as: doctor, body }))
+  expect((await offerOf(patient))?.start).toBe(start)
+  const closed = await rig.doctor()
+  await expected(201, rig.call('POST', '/v1/doctors/me/exceptions', { as: closed, body: { kind: 'closed', from: day, to: day } }))
+  await rig.call('DELETE', `/v1/waitlist/${(await lines(patient))[0]?.id}`, { as: patient })
+  await expected(201, join(patient, closed))
+  expect(await offerOf(patient)).toBeUndefined()
+  const { items } = (await rig.call('GET', '/v1/doctors/me/exceptions', { as: closed })).body
+  expect((await rig.call('DELETE', `/v1/doctors/me/exceptions/${items[0]?.id}`, { as: closed })).status).toBe(204)
+  expect((await offerOf(patient))?.start).toBe('2027-01-05T11:00:00Z')
+})
+
+test('a line is joined once for the same days, by patients alone, for a doctor who is listed and for at most ninety days', async () => {
+  const [doctor, patient] = [await rig.doctor(), await rig.patient()]
+  await expected(201, join(patient, doctor))
+  expect(outcome(await join(patient, doctor))).toBe('409 conflict')
+  expect(outcome(await join(patient, doctor, '2027-01-05', '2027-04-05'))).toBe('422 range_too_long')
+  expect(outcome(await join(patient, doctor, '2027-01-06', '2027-01-05'))).toBe('422 validation_failed')
+  expect(outcome(await join(patient, doctor, '2027-02-30', '2027-03-01'))).toBe('422 validation_failed')
+  expect(outcome(await join(patient, { ...doctor, id: crypto.randomUUID() }))).toBe('404 doctor_not_found')
+  expect(outcome(await join(doctor, doctor))).toBe('403 forbidden')
+  expect(outcome(await rig.call('DELETE', `/v1/waitlist/${(await lines(patient))[0]?.id}`, { as: await rig.patient() }))).toBe(
+    '404 not_found'
+  )
+})
