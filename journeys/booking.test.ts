@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'bun:test'
 import ICAL from 'ical.js'
 import { eventually } from '#platform/testing'
 import { asAdmin, call, firstSpecialty, logIn, newDoctor, newPatient, PASSWORD, type Person, slotsOf } from './client.ts'
+import type { Mail } from './mailbox.ts'
 import { type System, startSystem } from './system.ts'
 
 let system: System
@@ -63,28 +64,32 @@ test('a doctor who awaits approval is neither listed nor bookable', async () => 
 })
 
 test('booked, confirmed and cancelled: both parties get each mail, in their own words, with one calendar entry that follows', async () => {
+  const seen = system.mailbox.mails.length
   const { id, status, start } = await book()
   expect(status).toBe('requested')
+  // each change is waited for: a mail that a later change made untrue would not be sent
+  const mailed = (person: Person, wanted: (mail: Mail) => boolean) =>
+    eventually(() => system.mailbox.mails.slice(seen).find((mail) => mail.to === person.email && wanted(mail)))
+  const bears = (method: string) => (mail: Mail) => mail.raw.includes(`method=${method}`)
+  for (const person of [patient, doctor]) await mailed(person, (mail) => !/token=/.test(mail.text))
   expect((await act(doctor, id, 'confirm')).body.status).toBe('confirmed')
+  const confirmed = await Promise.all([patient, doctor].map((person) => mailed(person, bears('REQUEST'))))
   expect((await act(patient, id, 'cancel', { reason: 'Vou viajar' })).body).toMatchObject({
     status: 'cancelled',
     statusReason: 'Vou viajar'
   })
+  const cancelled = await Promise.all([patient, doctor].map((person) => mailed(person, bears('CANCEL'))))
 
-  for (const person of [patient, doctor]) {
-    const mails = await eventually(() => {
-      const own = system.mailbox.mails.filter(
-        (mail) => mail.to === person.email && mail.parsed.references !== 'x' && !/token=/.test(mail.text)
-      )
-      return own.length >= 3 && own
-    })
-    const [, confirmed, cancelled] = mails
-    expect(mails.every((mail) => mail.html.includes('<html') && mail.text.length > 50)).toBe(true)
-    const [request, cancel] = [confirmed, cancelled].map((mail) => calendarOf(mail?.raw ?? ''))
-    expect([request?.method, cancel?.method]).toEqual(['REQUEST', 'CANCEL'])
-    expect(request?.uid).toBe(cancel?.uid ?? '')
-    expect(Number(cancel?.sequence)).toBeGreaterThan(Number(request?.sequence))
-    expect(request?.start).toBe(start)
+  for (const [index, mail] of confirmed.entries()) {
+    for (const { html, text } of [mail, cancelled[index] as Mail]) {
+      expect(html).toContain('<html')
+      expect(text.length).toBeGreaterThan(50)
+    }
+    const [request, cancel] = [calendarOf(mail.raw), calendarOf(cancelled[index]?.raw ?? '')]
+    expect([request.method, cancel.method]).toEqual(['REQUEST', 'CANCEL'])
+    expect(request.uid).toBe(cancel.uid)
+    expect(Number(cancel.sequence)).toBeGreaterThan(Number(request.sequence))
+    expect(request.start).toBe(start)
   }
 })
 

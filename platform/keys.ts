@@ -1,5 +1,5 @@
 import { createLocalJWKSet, type FlattenedJWSInput, type JSONWebKeySet, type JWSHeaderParameters } from 'jose'
-import { describeError, log } from './log.ts'
+import { log } from './log.ts'
 
 /** What the other processes know of auth: its public keys and the sessions that ended. It goes on with what it knows when auth is away. */
 export type Trust = {
@@ -81,7 +81,11 @@ function repeat(work: () => Promise<void>, pause: () => number, what: string): (
         await work()
         failing = false
       } catch (error) {
-        if (!failing) log.warn({ ...describeError(error), what }, 'auth cannot be asked, going on with what is known')
+        if (!failing)
+          log.warn(
+            { what, reason: error instanceof Error ? error.message : 'unknown' },
+            'auth cannot be asked, going on with what is known'
+          )
         failing = true
       }
       await Bun.sleep(pause())
