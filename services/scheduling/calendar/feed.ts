@@ -1,8 +1,7 @@
 import SQL from 'sql-template-strings'
 import type { Caller } from '#platform/caller'
-import { maybeOne, rows, run, type Sql } from '#platform/db'
+import { maybeOne, run, type Sql } from '#platform/db'
 import { Problem } from '#platform/problem'
-import type { AppointmentRow } from '../appointments/model.ts'
 import { listAppointments } from '../appointments/queries.ts'
 import { calendarFile } from './file.ts'
 
@@ -33,26 +32,4 @@ export async function readFeed(sql: Sql, file: string, now: Temporal.Instant): P
   const from = new Date(now.epochMilliseconds - PAST_DAYS * 86_400_000)
   const question = { partyId: feed.personId, status: null, from, to: null, descending: false, after: null, limit: SHOWN }
   return calendarFile(await listAppointments(sql, question), feed.role)
-}
-
-/** All that scheduling holds on a person, for the export that the law grants (LGPD art. 18). */
-export async function exportOf(sql: Sql, personId: string) {
-  const appointments: AppointmentRow[] = await listAppointments(sql, {
-    partyId: personId,
-    status: null,
-    from: null,
-    to: null,
-    descending: false,
-    after: null,
-    limit: 100_000
-  })
-  const [doctor] = await rows(
-    sql,
-    SQL`select name, crm, approval, specialties, bio, timezone, rules, slot_minutes from doctors where id = ${personId}`
-  )
-  const waitlist = await rows(
-    sql,
-    SQL`select doctor_id, from_date, to_date, status, created_at from waitlist where patient_id = ${personId}`
-  )
-  return { appointments, doctor: doctor ?? null, waitlist }
 }

@@ -68,9 +68,16 @@ async function forget(tx: Db, { id, role, version }: EventData<'healthmed.user.e
   await cancelFuture(tx, id, 'account closed', now)
   await run(tx, SQL`update appointments set patient_name = ${name}, reason = null where patient_id = ${id}::uuid`)
   await run(tx, SQL`update appointments set status = 'released' where patient_id = ${id}::uuid and status = 'held'`)
+  await run(
+    tx,
+    SQL`update appointments set status_reason = null
+         where id in (select appointment_id from history where actor_id = ${id}::uuid and reason is not null)`
+  )
   await run(tx, SQL`update history set reason = null where actor_id = ${id}::uuid`)
+  await run(tx, SQL`update outbox set data = data || '{"statusReason": null}' where data->'actor'->>'id' = ${id}`)
   await run(tx, SQL`delete from waitlist where patient_id = ${id}::uuid`)
   await run(tx, SQL`delete from calendar_feeds where person_id = ${id}::uuid`)
   await run(tx, SQL`delete from exceptions where doctor_id = ${id}::uuid`)
-  await run(tx, SQL`delete from idempotency_keys where caller_id = ${id}::uuid`)
+  // answers kept for the other party name this one
+  await run(tx, SQL`delete from idempotency_keys where caller_id = ${id}::uuid or ${id} in (body->'patient'->>'id', body->'doctor'->>'id')`)
 }

@@ -3,7 +3,7 @@ import { bearer } from '#platform/caller'
 import { Problem } from '#platform/problem'
 import { Uuid } from '#platform/schema'
 import type { Needs } from '../app.ts'
-import { exportOf } from '../calendar/feed.ts'
+import { exportOf } from './export.ts'
 
 /** What scheduling holds on a person, asked for by auth in that person's name; not reachable through the gateway. */
 export const peopleRoutes = ({ sql, verify }: Needs) =>

@@ -1,0 +1,64 @@
+import { afterAll, beforeAll, expect, test } from 'bun:test'
+import ICAL from 'ical.js'
+import SQL from 'sql-template-strings'
+import { rows } from '#platform/db'
+import { expected, outcome, type Rig, startRig } from '../testing.ts'
+
+let rig: Rig
+beforeAll(async () => {
+  rig = await startRig()
+})
+afterAll(() => rig?.stop())
+
+const newFeed = async (as: { id: string }) =>
+  new URL((await expected(201, rig.call('POST', '/v1/calendar-feed', { as }))).body.url).pathname
+const eventsOf = (text: string) => new ICAL.Component(ICAL.parse(text)).getAllSubcomponents('vevent')
+const values = (text: string, name: string): unknown[] => eventsOf(text).map((event) => event.getFirstPropertyValue(name))
+
+test('a secret address gives the calendar without a token: the appointments of its owner, in any calendar program', async () => {
+  const [doctor, patient] = [await rig.doctor({ user: { name: `Dra. ${'Íris Conceição '.repeat(8).trim()}` } }), await rig.patient()]
+  const slots = await rig.slotsOf(doctor)
+  const ids: string[] = []
+  for (const start of [slots[0], slots[20]])
+    ids.push((await expected(201, rig.wish(patient, doctor, start ?? '', { reason: 'Segredo' }))).body.id)
+  await expected(200, rig.act(doctor, ids[1] ?? '', 'confirm'))
+  const path = await newFeed(patient)
+  expect(path).toMatch(/^\/v1\/calendar-feed\/[A-Za-z0-9_-]{32}\.ics$/)
+  const feed = await rig.call('GET', path)
+  expect([feed.status, feed.headers.get('content-type')]).toEqual([200, 'text/calendar; charset=utf-8'])
+  expect(values(feed.text, 'uid')).toEqual(ids.map((id) => `${id}@healthmed`))
+  expect(values(feed.text, 'status')).toEqual(['TENTATIVE', 'CONFIRMED'])
+  expect(values(feed.text, 'sequence')).toEqual([0, 1])
+  expect(values(feed.text, 'summary')).toEqual([`Health&Med: ${doctor.name}`, `Health&Med: ${doctor.name}`])
+  expect(feed.text).toContain('DTSTART:20270104T130000Z\r\n')
+  expect(feed.text).not.toContain('Segredo')
+  for (const line of feed.text.split('\r\n')) expect(new TextEncoder().encode(line).length).toBeLessThanOrEqual(75)
+  expect((await rig.call('GET', await newFeed(doctor))).text).toContain(`SUMMARY:Health&Med: ${patient.name}`)
+})
+
+test('a new address voids the one before, and only a hash of it is kept', async () => {
+  const patient = await rig.patient()
+  const [before, after] = [await newFeed(patient), await newFeed(patient)]
+  expect(outcome(await rig.call('GET', before))).toBe('404 not_found')
+  expect((await rig.call('GET', after)).status).toBe(200)
+  const kept = JSON.stringify(await rows(rig.sql, SQL`select * from calendar_feeds where person_id = ${patient.id}::uuid`))
+  expect(kept).not.toContain(after.slice(-36, -4))
+})
+
+test('an address that is none of ours is nothing, whatever it looks like', async () => {
+  for (const file of [`${'a'.repeat(32)}.ics`, 'a.ics', `${'a'.repeat(33)}.ics`, `${'%00'.repeat(32)}.ics`])
+    expect(outcome(await rig.call('GET', `/v1/calendar-feed/${file}`))).toBe('404 not_found')
+})
+
+test('the address of a person who is disabled or erased gives nothing', async () => {
+  const [disabled, erased] = [await rig.patient(), await rig.patient()]
+  const paths = [await newFeed(disabled), await newFeed(erased)]
+  await rig.tell('healthmed.user.updated.v1', { ...disabled, disabled: true, version: 2 })
+  await rig.tell('healthmed.user.erased.v1', { id: erased.id, role: 'patient', version: 2 })
+  for (const path of paths) expect(outcome(await rig.call('GET', path))).toBe('404 not_found')
+})
+
+test('an empty calendar is a calendar', async () => {
+  const { text } = await rig.call('GET', await newFeed(await rig.patient()))
+  expect(new ICAL.Component(ICAL.parse(text)).getFirstPropertyValue('version')).toBe('2.0')
+})

@@ -1,0 +1,24 @@
+import SQL from 'sql-template-strings'
+import { maybeOne, rows, type Sql } from '#platform/db'
+import { appointmentOf } from '../appointments/model.ts'
+import { listAppointments } from '../appointments/queries.ts'
+
+/** All that scheduling holds on a person, for the export that the law grants (LGPD art. 18). */
+export async function exportOf(sql: Sql, personId: string) {
+  const question = { partyId: personId, status: null, from: null, to: null, descending: false, after: null, limit: 100_000 }
+  const appointments = await listAppointments(sql, question)
+  const doctor = await maybeOne(
+    sql,
+    SQL`select name, crm, approval, specialties, bio, timezone, rules, slot_minutes from doctors where id = ${personId}`
+  )
+  const exceptions = await rows(
+    sql,
+    SQL`select kind, from_date as from, to_date as to, start_time as start, end_time as end, reason from exceptions
+         where doctor_id = ${personId} order by from_date, id`
+  )
+  const waitlist = await rows(
+    sql,
+    SQL`select doctor_id, from_date as from, to_date as to, status, created_at from waitlist where patient_id = ${personId} order by id`
+  )
+  return { appointments: appointments.map(appointmentOf), doctor: doctor ?? null, exceptions, waitlist }
+}
