@@ -1,10 +1,11 @@
 import { afterAll, expect, test } from 'bun:test'
 import SQL from 'sql-template-strings'
 import { connect, maybeOne, one, rows, run, transaction } from './db.ts'
+import { registry } from './metrics.ts'
 import { Problem } from './problem.ts'
 import { testDatabase } from './testing.ts'
 
-const database = await testDatabase('scheduling')
+const database = await testDatabase('auth')
 const owner = connect(database.ownerUrl, { name: 'test', max: 4 })
 await owner.unsafe(`create table shelf (id int primary key, on_day date, big bigint, about jsonb, constraint slot_taken unique (big))`)
 afterAll(async () => {
@@ -53,11 +54,29 @@ test('a deadlock is tried again until both have their way', async () => {
 
 test("a service's role sees no other schema and cannot change its own tables", async () => {
   for (const statement of [
-    'select * from auth.schema_version',
+    'select * from notifier.schema_version',
     'create table mine (x int)',
     'alter table shelf add column y int',
     'drop table shelf'
   ]) {
     expect(database.sql.unsafe(statement)).rejects.toThrow(/permission denied|must be owner/)
   }
+})
+
+test('the pool tells how many hold a connection or wait for one', async () => {
+  const asked = async () => Number(/healthmed_database_demand (\d+)/.exec(await registry.metrics())?.[1])
+  const before = await asked()
+  let release = () => {}
+  const held = new Promise<void>((resolve) => {
+    release = resolve
+  })
+  const working = transaction(owner, async (tx) => {
+    await run(tx, SQL`select 1`)
+    await held
+  })
+  const reading = rows(owner, SQL`select pg_sleep(0.05)`)
+  expect(await asked()).toBe(before + 2)
+  release()
+  await Promise.all([working, reading])
+  expect(await asked()).toBe(before)
 })

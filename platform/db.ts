@@ -1,6 +1,7 @@
 import postgres from 'postgres'
 import type { SQLStatement } from 'sql-template-strings'
 import { log } from './log.ts'
+import { counter, gauge } from './metrics.ts'
 import { isCode, Problem } from './problem.ts'
 
 /** A pool of connections. */
@@ -10,8 +11,13 @@ export type Db = Sql | postgres.TransactionSql<{ bigint: number }>
 
 type Options = { name: string; max?: number; prepare?: boolean; statementTimeoutMs?: number }
 
+const poolSize = gauge('database_pool_size', 'Connections that the pool may open', [])
+const demand = gauge('database_demand', 'Statements and transactions that hold a connection or wait for one', [])
+const retries = counter('database_retries_total', 'Transactions tried again, by SQLSTATE: 40P01 is a deadlock', ['sqlstate'])
+
 /** Opens a pool. Dates stay `YYYY-MM-DD` strings, `bigint` becomes a number, columns arrive in camelCase. Every wait is bounded. */
 export function connect(url: string, { name, max = 10, prepare = true, statementTimeoutMs = 10_000 }: Options): Sql {
+  poolSize.set({}, max)
   const pool = postgres(url, {
     max,
     prepare,
@@ -38,7 +44,7 @@ export function connect(url: string, { name, max = 10, prepare = true, statement
 
 /** Runs one statement and types its rows: the only door from SQL text to TypeScript in this repository. */
 export async function rows<Row extends object>(db: Db, statement: SQLStatement): Promise<Row[]> {
-  return [...(await db.unsafe<Row[]>(statement.text, statement.values as postgres.ParameterOrJSON<never>[], { prepare: true }))]
+  return [...(await send<Row>(db, statement))]
 }
 
 /** The first row, or undefined where there is none. */
@@ -55,7 +61,18 @@ export async function one<Row extends object>(db: Db, statement: SQLStatement): 
 
 /** Runs a statement for its effect and tells how many rows it touched. */
 export async function run(db: Db, statement: SQLStatement): Promise<number> {
-  return (await db.unsafe(statement.text, statement.values as postgres.ParameterOrJSON<never>[], { prepare: true })).count
+  return (await send(db, statement)).count
+}
+
+/** A pool counts what it is asked for; inside a transaction the connection is counted already. */
+async function send<Row extends object>(db: Db, { text, values }: SQLStatement) {
+  const isPool = 'begin' in db
+  if (isPool) demand.inc()
+  try {
+    return await db.unsafe<Row[]>(text, values as postgres.ParameterOrJSON<never>[], { prepare: true })
+  } finally {
+    if (isPool) demand.dec()
+  }
 }
 
 const RETRIES = 4
@@ -68,13 +85,17 @@ const retryable = new Set(['40001', '40P01'])
 export async function transaction<T>(db: Db, work: (tx: Db) => Promise<T>): Promise<T> {
   if (!('begin' in db)) return work(db)
   for (let attempt = 1; ; attempt++) {
+    demand.inc()
     try {
       return (await db.begin((tx) => work(tx))) as T
     } catch (error) {
       if (!isPostgresError(error) || !retryable.has(error.code) || attempt === RETRIES) throw asProblem(error)
+      retries.inc({ sqlstate: error.code })
       log.warn({ code: error.code, attempt }, 'transaction tried again')
-      await Bun.sleep(Math.random() * 10 * 2 ** attempt)
+    } finally {
+      demand.dec()
     }
+    await Bun.sleep(Math.random() * 10 * 2 ** attempt)
   }
 }
 

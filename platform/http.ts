@@ -1,6 +1,6 @@
 import { type AnyElysia, Elysia, type ElysiaConfig, type ValidationError } from 'elysia'
 import { currentTrace, describeError, log, requestIdFrom, type Trace, traced, traceparentFrom } from './log.ts'
-import { httpRequests } from './metrics.ts'
+import { httpRequests, problemAnswers } from './metrics.ts'
 import { type FieldError, Problem, problemBody } from './problem.ts'
 
 /** Options of every root instance: unknown fields are refused, `/x/` is not `/x`, and a short `Host` cannot shift the path. */
@@ -18,6 +18,7 @@ export const problems = new Elysia({ name: 'problems' })
   .onError({ as: 'global' }, ({ error, code, set, request }) => {
     const problem = asProblem(error, String(code))
     if (problem.status >= 500) log.error({ ...describeError(error), code: problem.code }, 'request failed')
+    problemAnswers.inc({ route: currentTrace()?.route ?? 'unmatched', code: problem.code })
     set.status = problem.status
     // an object and no Response, so that hooks after it see the status; parsed headers of ours must not be overwritten
     Object.assign(set.headers, problem.headers, { 'content-type': 'application/problem+json' })

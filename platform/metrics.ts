@@ -21,6 +21,9 @@ export const histogram = <L extends string>(name: string, help: string, labelNam
 /** Requests by route pattern (never the raw path: it would hold ids and be unbounded). */
 export const httpRequests = histogram('http_request_seconds', 'Time to answer a request', ['method', 'route', 'status'])
 
+/** Requests that ended as a problem, by its code: refused bookings, failed log-ins, refresh tokens used twice. */
+export const problemAnswers = counter('problems_total', 'Requests answered with a problem, by route and code', ['route', 'code'])
+
 // chosen by hand: on Bun most of prom-client's defaults are zero or wrong
 const loop = monitorEventLoopDelay({ resolution: 10 })
 loop.enable()

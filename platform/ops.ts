@@ -1,11 +1,17 @@
 import { Elysia } from 'elysia'
-import { registry } from './metrics.ts'
+import { gauge, registry } from './metrics.ts'
 
 /** A dependency: whether it is up, and whether the process can do its work without it. */
 export type Check = { name: string; critical: boolean; up: () => Promise<boolean> | boolean }
 
 const CHECK_MS = 2_000
 let draining = false
+let watched: Check[] = []
+
+gauge('dependency_up', 'Whether what this process needs is there', ['dependency', 'critical'], async function () {
+  const states = await statesOf(watched)
+  for (const { name, critical, up } of states) this.set({ dependency: name, critical: String(critical) }, up ? 1 : 0)
+})
 
 /** From now on `/health/ready` answers 503, so that no new work is sent here. */
 export const drain = (): void => {
@@ -13,11 +19,12 @@ export const drain = (): void => {
 }
 
 /** `/health/live`, `/health/ready` (says which dependency is down; only a critical one makes it 503) and `/metrics`. */
-export const ops = (checks: Check[]) =>
-  new Elysia({ name: 'ops', detail: { hide: true } })
+export const ops = (checks: Check[]) => {
+  watched = checks
+  return new Elysia({ name: 'ops', detail: { hide: true } })
     .get('/health/live', () => ({ status: 'up' }))
     .get('/health/ready', async ({ set }) => {
-      const states = await Promise.all(checks.map(async ({ name, critical, up }) => ({ name, critical, up: await within(up) })))
+      const states = await statesOf(checks)
       const down = draining || states.some((state) => state.critical && !state.up)
       if (down) set.status = 503
       return {
@@ -29,6 +36,9 @@ export const ops = (checks: Check[]) =>
       set.headers['content-type'] = registry.contentType
       return registry.metrics()
     })
+}
+
+const statesOf = (checks: Check[]) => Promise.all(checks.map(async ({ name, critical, up }) => ({ name, critical, up: await within(up) })))
 
 async function within(up: Check['up']): Promise<boolean> {
   try {

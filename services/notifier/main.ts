@@ -9,7 +9,7 @@ import { consumerOf } from '#platform/inbox'
 import { trustAuth } from '#platform/keys'
 import { drain } from '#platform/ops'
 import { stopOnSignal } from '#platform/stop'
-import { deadLetterSubscription } from './admin/dead-letters.ts'
+import { countDeadLetters, deadLetterSubscription } from './admin/dead-letters.ts'
 import { notifier } from './app.ts'
 import { startDelivery } from './delivery/deliver.ts'
 import { openSmtp } from './delivery/smtp.ts'
@@ -33,6 +33,7 @@ const smtp = openSmtp(settings.SMTP_URL, { connections: settings.SMTP_CONNECTION
 const sender = senderOf(settings.MAIL_FROM, settings.PUBLIC_URL)
 const delivery = await startDelivery({ sql, smtp, sender, worker: crypto.randomUUID(), clock }, settings.SMTP_CONNECTIONS)
 const reminding = startReminding(sql, clock)
+const counting = setInterval(() => countDeadLetters(sql).catch(() => {}), 5_000)
 
 const checks = [
   { name: 'database', critical: true, up: async () => (await one<{ up: boolean }>(sql, SQL`select true as up`)).up },
@@ -49,6 +50,7 @@ stopOnSignal([
   ['consumer', consuming.stop],
   ['messages', bus.stopConsuming],
   ['reminders', reminding.stop],
+  ['counting', () => clearInterval(counting)],
   ['delivery', delivery.stop],
   ['bus', bus.close],
   ['trust', trust.stop],

@@ -30,6 +30,8 @@ export function openSmtp(url: string, { connections, limitMs = 60_000 }: { conne
     idleTimeout: 30_000
   })
   transport.on('error', () => {})
+  // until it was asked nobody knows better
+  up.set({}, 1)
   let probing: Promise<boolean> | undefined
 
   const verify = async () => {
