@@ -9,7 +9,7 @@ import { gatewayOf } from './app.ts'
 import { clientsBehind } from './clients.ts'
 import { corsOf } from './cors.ts'
 import { limitsOf } from './limits.ts'
-import { pages } from './pages.ts'
+import { ownPages } from './own.ts'
 import { serve } from './serve.ts'
 import { settingsSchema } from './settings.ts'
 import { upstreamOf } from './upstreams.ts'
@@ -31,7 +31,7 @@ const gateway = gatewayOf({
   scheme: new URL(settings.PUBLIC_URL).protocol.slice(0, -1),
   cors: corsOf(settings.CORS_ORIGINS),
   maxInFlight: settings.MAX_IN_FLIGHT,
-  pages: handlerOf(pages(upstreams)),
+  pages: handlerOf(ownPages(upstreams)),
   draining: () => state.draining
 })
 const server = serve(gateway, { port: settings.PORT, host: settings.HOST })

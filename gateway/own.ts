@@ -1,0 +1,25 @@
+import { Elysia } from 'elysia'
+import { docs } from '#platform/docs'
+import { http, problems } from '#platform/http'
+import { documents } from './docs.ts'
+import { health } from './health.ts'
+import { assets } from './pages/assets.ts'
+import { landing } from './pages/landing.ts'
+import { mailLinks } from './pages/mail-links.ts'
+import { problemPages } from './pages/problems.ts'
+import type { Service } from './routes.ts'
+import type { Upstream } from './upstreams.ts'
+
+/** What the gateway answers by itself: health, problems, documents and pages. */
+export function ownPages(upstreams: Record<Service, Upstream>) {
+  const described = new Elysia(http).use(problems).use(docs('Gateway', 'What the gateway itself answers; every other call it passes on.'))
+  described.use(health(upstreams)).use(problemPages)
+  return new Elysia(http)
+    .use(problems)
+    .use(health(upstreams))
+    .use(problemPages)
+    .use(documents(upstreams, described))
+    .use(assets)
+    .use(landing)
+    .use(mailLinks)
+}

@@ -1,0 +1,39 @@
+import type { Language } from './words.ts'
+
+/** Pages load what comes from here and nothing else; no script stands in a page. */
+export const PAGE_POLICY =
+  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
+
+/** Text as it may stand in HTML, also between quotes. */
+export const escaped = (text: string): string =>
+  text.replace(/[&<>"']/g, (sign) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' })[sign] as string)
+
+type Page = { title: string; body: string; language?: Language; scripts?: string[]; styles?: string[]; bare?: boolean }
+
+/** A whole page in the one look of ours; `bare` leaves out the card around the content. */
+export function page({ title, body, language = 'en', scripts = [], styles = [], bare = false }: Page): Response {
+  const html = `<!doctype html>
+<html lang="${language}">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>${escaped(title)}</title>
+<link rel="icon" href="/assets/mark.svg" type="image/svg+xml">
+${['page.css', ...styles].map((name) => `<link rel="stylesheet" href="/assets/${name}">`).join('\n')}
+${scripts.map((name) => `<script src="/assets/${name}" defer></script>`).join('\n')}
+</head>
+<body>
+${bare ? body : `<main class="card"><p class="brand"><img src="/assets/mark.svg" alt="" width="28" height="28">Health&amp;Med</p>\n${body}\n</main>`}
+</body>
+</html>
+`
+  return new Response(html, {
+    headers: {
+      'content-type': 'text/html; charset=utf-8',
+      'content-security-policy': PAGE_POLICY,
+      'cache-control': 'no-cache',
+      vary: 'Accept, Accept-Language'
+    }
+  })
+}

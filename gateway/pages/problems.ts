@@ -1,0 +1,54 @@
+import { Elysia, t } from 'elysia'
+import { Problem, problemCatalog } from '#platform/problem'
+import { escaped, page } from './html.ts'
+
+const wantsPage = (request: Request) => (request.headers.get('accept') ?? '').includes('text/html')
+const Entry = t.Object({ code: t.String(), statuses: t.Array(t.Integer()), title: t.String() })
+
+/** What each code means; one word may stand at two statuses. */
+const codes = Map.groupBy(problemCatalog, ({ code }) => code)
+const entries = [...codes].map(([code, found]) => ({
+  code,
+  statuses: found.map(({ status }) => status),
+  title: found.map(({ title }) => title).join('; ')
+}))
+
+/** The pages that the `type` of a problem leads to: a page for people, JSON for programs. */
+export const problemPages = new Elysia({ name: 'problem-pages' })
+  .get('/problems', ({ request }) => (wantsPage(request) ? (listPage() as never) : { items: entries }), {
+    response: { 200: t.Object({ items: t.Array(Entry) }) },
+    detail: { summary: 'Every code that a problem can have', tags: ['Problems'], security: [] }
+  })
+  .get(
+    '/problems/:code',
+    ({ params, request }) => {
+      const entry = entries.find(({ code }) => code === params.code)
+      if (!entry) throw new Problem('not_found')
+      return wantsPage(request) ? (entryPage(entry) as never) : entry
+    },
+    {
+      params: t.Object({ code: t.String({ pattern: '^[a-z_]{1,64}$', examples: ['slot_taken'] }) }),
+      response: { 200: Entry },
+      detail: { summary: 'What a code means', tags: ['Problems'], security: [], 'x-problems': ['not_found'] } as object
+    }
+  )
+
+type Entry = (typeof entries)[number]
+
+const entryPage = ({ code, statuses, title }: Entry) =>
+  page({
+    title: `${code} · Health&Med`,
+    body: `<p class="quiet">HTTP ${statuses.join(', ')}</p><h1><code>${escaped(code)}</code></h1>
+<p class="lead">${escaped(title)}.</p>
+<p>Tell the programs of yours by <code>code</code>: it stays, while texts may change. When you ask for help, name the <code>requestId</code>: it stands in every log line of the request.</p>
+<p><a href="/problems">Every code</a> · <a href="/docs">API documents</a></p>`
+  })
+
+const listPage = () =>
+  page({
+    title: 'Problems · Health&Med',
+    body: `<h1>Problems</h1><p class="lead">Every refusal is <code>application/problem+json</code> (RFC 9457) with one of these codes.</p>
+<table><thead><tr><th>Status</th><th>Code</th><th>Meaning</th></tr></thead><tbody>
+${entries.map(({ code, statuses, title }) => `<tr><td>${statuses.join(', ')}</td><td><a href="/problems/${code}"><code>${code}</code></a></td><td>${escaped(title)}</td></tr>`).join('\n')}
+</tbody></table>`
+  })
