@@ -90,7 +90,7 @@ export async function startRig({ replicas = 1, max = 10, limits = { perSpecialty
   async function call<Shape = Body>(method: string, path: string, options: Call = {}): Promise<Answer<Shape>> {
     const response = await send(method, path, options)
     const text = await response.text()
-    const body = (response.headers.get('content-type')?.includes('json') ? JSON.parse(text) : {}) as Shape
+    const body = (text && response.headers.get('content-type')?.includes('json') ? JSON.parse(text) : {}) as Shape
     return { status: response.status, headers: response.headers, body, text }
   }
 
