@@ -78,7 +78,7 @@ function cleaned(value: unknown): unknown {
     else if (name === 'examples' && Array.isArray(inner)) result.example = inner[0]
     // names of fields, of which any may be a word with a meaning elsewhere
     else if (name === 'properties')
-      result.properties = Object.fromEntries(Object.entries(inner as Json).map(([field, schema]) => [field, cleaned(schema)]))
+      result.properties = Object.fromEntries(Object.entries((inner ?? {}) as Json).map(([field, schema]) => [field, cleaned(schema)]))
     else if (name === 'patternProperties') result.additionalProperties = true
     else if (name === 'content') Object.assign(result, oneMediaType(inner as Json | undefined))
     else result[name] = cleaned(inner)

@@ -2,6 +2,7 @@ import { Elysia } from 'elysia'
 import type { Bus } from '#platform/bus'
 import type { Verify } from '#platform/caller'
 import type { Sql } from '#platform/db'
+import { docs } from '#platform/docs'
 import { http, problems } from '#platform/http'
 import { type Check, ops } from '#platform/ops'
 import { adminRoutes } from './admin/routes.ts'
@@ -12,4 +13,9 @@ export type Needs = { sql: Sql; bus: Bus; verify: Verify; clock: () => Temporal.
 
 /** The notifier over HTTP. */
 export const notifier = (needs: Needs) =>
-  new Elysia(http).use(problems).use(ops(needs.checks)).use(adminRoutes(needs)).use(peopleRoutes(needs))
+  new Elysia(http)
+    .use(problems)
+    .use(docs('Notifier', 'What was sent to whom, and what could not be.'))
+    .use(ops(needs.checks))
+    .use(adminRoutes(needs))
+    .use(peopleRoutes(needs))
