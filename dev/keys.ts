@@ -35,8 +35,9 @@ function ofLocalSystem(): Record<string, string> {
 }
 
 /** A running server writes its port on the fourth line of its pid file. */
-const localPostgres = (pidFile: string) =>
-  existsSync(pidFile) ? `postgres://127.0.0.1:${readFileSync(pidFile, 'utf8').split('\n')[3]}/healthmed` : undefined
+function localPostgres(pidFile: string): string | undefined {
+  return existsSync(pidFile) ? `postgres://127.0.0.1:${readFileSync(pidFile, 'utf8').split('\n')[3]}/healthmed` : undefined
+}
 
 /** As `bun start` has it: the server's own database is not for us to fill. */
 function databaseOf(url: string): string {

@@ -1,4 +1,4 @@
-import { join } from 'node:path'
+import { resolve } from 'node:path'
 import { cpf } from 'cpf-cnpj-validator'
 import { onceKnown } from './client.ts'
 import { readSecrets } from './secrets.ts'
@@ -19,7 +19,7 @@ export async function tour(): Promise<number> {
   try {
     await mainJob(guide, {
       identifier: env.ADMIN_EMAIL ?? 'admin@healthmed.example',
-      password: env.ADMIN_PASSWORD ?? readSecrets(join(process.cwd(), env.DATA_DIR ?? '.data'))?.adminPassword ?? ''
+      password: env.ADMIN_PASSWORD ?? readSecrets(resolve(env.DATA_DIR ?? '.data'))?.adminPassword ?? ''
     })
     say(
       `\n${green('✓')} ${bold('The tour went through:')} ${guide.calls} calls and ${guide.mails} mails in ${seconds(since)}, each as it should be.`
@@ -97,7 +97,7 @@ async function mainJob(guide: Guide, adminLogin: { identifier: string; password:
   for (const { email } of [patient, doctor]) await mail(email, 'REQUEST')
   await send('POST', `/v1/appointments/${id}/cancel`, 200, { token, body: { reason: 'Vou viajar' } }, [...fields, 'statusReason'])
   for (const { email } of [patient, doctor]) await mail(email, 'CANCEL')
-  await send('GET', `/v1/appointments/${id}/history`, 200, { token }, ['items'])
+  await send('GET', `/v1/appointments/${id}/history`, 200, { token }, ['length'])
 
   title('Another wish is declined, and its slot is free again')
   const other = await send<Appointment>(

@@ -40,7 +40,7 @@ export async function rigOf({ replicas = 1, ...own }: { replicas?: number } & Ow
     Array.from({ length: replicas }, async () => {
       const keys = await openKeys(sql, seal, clock)
       const ended = await followEnded(sql, clock)
-      const after = afterwards()
+      const after = afterwards(() => 0)
       const verify = verifierOf({ keyFor: keys.keyFor, isEnded: ended.isEnded }, () => now.epochMilliseconds)
       const app = auth({
         sql,

@@ -13,15 +13,16 @@ import { endSessions } from '../sessions/end.ts'
 import { findMailToken, makeMailToken, useMailToken } from '../tokens/mail.ts'
 import { requireStrong } from './policy.ts'
 
-/** Work that goes on after its request was answered; a process that stops waits for it. */
+/** Work that begins a while after its request was answered, so that neither this answer nor the next is slower for it; a process that stops waits for it. */
 export type Afterwards = { later: (work: () => Promise<void>) => void; settled: () => Promise<void> }
 
-/** See `Afterwards`. */
-export function afterwards(): Afterwards {
+/** See `Afterwards`; `pauseMs` says how long the while is. */
+export function afterwards(pauseMs = () => 100 + Math.random() * 400): Afterwards {
   const running = new Set<Promise<void>>()
   return {
     later: (work) => {
-      const job = work()
+      const job = Bun.sleep(pauseMs())
+        .then(work)
         .catch((error) => log.error(describeError(error), 'work after an answer failed'))
         .finally(() => running.delete(job))
       running.add(job)
