@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import type { Subprocess } from 'bun'
+import { type Line, startLine } from '#platform/line'
 import { eventually, testBroker, testDatabase } from '#platform/testing'
-import { type Line, startLine } from './line.ts'
 import { type Mailbox, startMailbox } from './mailbox.ts'
 
 const root = join(import.meta.dir, '..')
@@ -17,6 +17,8 @@ export type System = {
   /** The line to the broker, which can be cut. */
   broker: Line
   admin: { identifier: string; password: string }
+  /** What auth encrypts with. */
+  encryptionKey: string
   /** Ends a process at once, as a crash would. */
   kill: (name: Name) => Promise<void>
   /** Starts a process again and waits until it is ready. */
@@ -86,6 +88,7 @@ export async function startSystem(settings: Record<string, string> = {}): Promis
     mailbox,
     broker,
     admin,
+    encryptionKey: shared.ENCRYPTION_KEY as string,
     database,
     start,
     kill: async (name) => void (await end(name, 'SIGKILL')),

@@ -1,12 +1,21 @@
 import { connect, createServer, type Socket } from 'node:net'
 
 /** A TCP line to a port of this machine that can be cut and healed: how a broker that goes away looks from a service. */
-export type Line = { port: number; cut: () => void; heal: () => void; stop: () => void }
+export type Line = {
+  port: number
+  /** Breaks what is open and refuses what comes. */
+  cut: () => void
+  /** Lets nothing through any more and tells nobody: a line that is dead at its far end. */
+  freeze: () => void
+  heal: () => void
+  stop: () => void
+}
 
 /** Opens a line to `target`. */
 export async function startLine(target: number): Promise<Line> {
   const sockets = new Set<Socket>()
   let whole = true
+  let frozen = false
   const server = createServer((near) => {
     if (!whole) return void near.destroy()
     const far = connect(target, '127.0.0.1')
@@ -20,7 +29,9 @@ export async function startLine(target: number): Promise<Line> {
         sockets.delete(one)
         other.destroy()
       })
-      one.pipe(other)
+      one.on('data', (bytes) => {
+        if (!frozen) other.write(bytes)
+      })
     }
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
@@ -33,7 +44,13 @@ export async function startLine(target: number): Promise<Line> {
       whole = false
       drop()
     },
+    freeze: () => {
+      frozen = true
+    },
     heal: () => {
+      // what was frozen has lost bytes: it cannot go on
+      if (frozen) drop()
+      frozen = false
       whole = true
     },
     stop: () => {
