@@ -28,7 +28,11 @@ export function documents(upstreams: Record<Service, Upstream>, own: AnyElysia) 
   }
   return new Elysia({ name: 'documents', detail: { hide: true } })
     .get('/docs', () => docsPage('everything'))
-    .get('/docs/json', async () => merged(await Promise.all(names.map(read))))
+    .get('/docs/json', async () => {
+      // one that is away leaves the others readable
+      const all = await Promise.all(names.map((name) => read(name).catch(() => undefined)))
+      return merged(all.filter((document) => document !== undefined))
+    })
     .get('/docs/:service', ({ params }) => {
       if (!isName(params.service)) throw new Problem('not_found')
       return docsPage(params.service)
@@ -66,12 +70,10 @@ function publicOnly(document: Document, service: Service): Document {
 
 function merged(all: Document[]): Document {
   const [first] = all as [Document]
-  const tags = new Set(all.flatMap(({ paths }) => Object.values(paths).flatMap(Object.values)).flatMap(({ tags }) => tags ?? []))
   return {
     ...first,
     info: { ...first.info, title: 'Health&Med', description: 'Every call of the gateway, auth, scheduling and notifier in one document.' },
     servers: [{ url: '/' }],
-    tags: [...tags].map((name) => ({ name })),
     paths: Object.assign({}, ...all.map(({ paths }) => paths)),
     components: {
       schemas: Object.assign({}, ...all.map(({ components }) => components?.schemas)),

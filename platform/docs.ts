@@ -73,12 +73,13 @@ function cleaned(value: unknown): unknown {
   if (Array.isArray(source.anyOf)) return cleanedUnion(source, source.anyOf as Json[])
   const result: Json = {}
   for (const [name, inner] of Object.entries(source)) {
-    if (dropped.has(name)) continue
+    // the plugin names what a schema could have had as undefined
+    if (dropped.has(name) || inner === undefined) continue
     if (name === 'const') result.enum = [inner]
     else if (name === 'examples' && Array.isArray(inner)) result.example = inner[0]
     // names of fields, of which any may be a word with a meaning elsewhere
     else if (name === 'properties')
-      result.properties = Object.fromEntries(Object.entries((inner ?? {}) as Json).map(([field, schema]) => [field, cleaned(schema)]))
+      result.properties = Object.fromEntries(Object.entries(inner as Json).map(([field, schema]) => [field, cleaned(schema)]))
     else if (name === 'patternProperties') result.additionalProperties = true
     else if (name === 'content') Object.assign(result, oneMediaType(inner as Json | undefined))
     else result[name] = cleaned(inner)
@@ -114,6 +115,8 @@ function describe(operation: Operation, method: string, path: string) {
     responses['204'] = {}
   }
   for (const response of Object.values(responses)) {
+    // a list: the plugin leaves its items outside of the media type, too
+    delete response.items
     const { anyOf, content: _, ...rest } = response
     // an answer of several shapes: the plugin leaves it outside of its media type
     if (anyOf) {

@@ -8,10 +8,13 @@ export const PAGE_POLICY =
 export const escaped = (text: string): string =>
   text.replace(/[&<>"']/g, (sign) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' })[sign] as string)
 
-type Page = { title: string; body: string; language?: Language; scripts?: string[]; styles?: string[]; bare?: boolean }
+/** Swagger UI sets styles in its markup; scripts come from here all the same. */
+const BARE_POLICY = PAGE_POLICY.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'")
 
-/** A whole page in the one look of ours; `bare` leaves out the card around the content. */
-export function page({ title, body, language = 'en', scripts = [], styles = [], bare = false }: Page): Response {
+type Page = { title: string; body: string; language?: Language; scripts?: string[]; styles?: string[]; bare?: boolean; wide?: boolean }
+
+/** A whole page in the one look of ours; `bare` leaves out the card around the content and its style. */
+export function page({ title, body, language = 'en', scripts = [], styles = [], bare = false, wide = false }: Page): Response {
   const html = `<!doctype html>
 <html lang="${language}">
 <head>
@@ -20,18 +23,18 @@ export function page({ title, body, language = 'en', scripts = [], styles = [], 
 <meta name="color-scheme" content="light dark">
 <title>${escaped(title)}</title>
 <link rel="icon" href="/assets/mark.svg" type="image/svg+xml">
-${['page.css', ...styles].map((name) => `<link rel="stylesheet" href="/assets/${name}">`).join('\n')}
+${(bare ? styles : ['page.css', ...styles]).map((name) => `<link rel="stylesheet" href="/assets/${name}">`).join('\n')}
 ${scripts.map((name) => `<script src="/assets/${name}" defer></script>`).join('\n')}
 </head>
 <body>
-${bare ? body : `<main class="card"><p class="brand"><img src="/assets/mark.svg" alt="" width="28" height="28">Health&amp;Med</p>\n${body}\n</main>`}
+${bare ? body : `<main class="card${wide ? ' wide' : ''}"><p class="brand"><img src="/assets/mark.svg" alt="" width="28" height="28">Health&amp;Med</p>\n${body}\n</main>`}
 </body>
 </html>
 `
   return new Response(html, {
     headers: {
       'content-type': 'text/html; charset=utf-8',
-      'content-security-policy': PAGE_POLICY,
+      'content-security-policy': bare ? BARE_POLICY : PAGE_POLICY,
       'cache-control': 'no-cache',
       vary: 'Accept, Accept-Language'
     }

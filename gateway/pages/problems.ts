@@ -40,13 +40,14 @@ const entryPage = ({ code, statuses, title }: Entry) =>
     title: `${code} · Health&Med`,
     body: `<p class="quiet">HTTP ${statuses.join(', ')}</p><h1><code>${escaped(code)}</code></h1>
 <p class="lead">${escaped(title)}.</p>
-<p>Tell the programs of yours by <code>code</code>: it stays, while texts may change. When you ask for help, name the <code>requestId</code>: it stands in every log line of the request.</p>
+<p>Let your program go by <code>code</code>: it stays, while texts may change. When you ask for help, name the <code>requestId</code>: it stands in every log line of the request.</p>
 <p><a href="/problems">Every code</a> · <a href="/docs">API documents</a></p>`
   })
 
 const listPage = () =>
   page({
     title: 'Problems · Health&Med',
+    wide: true,
     body: `<h1>Problems</h1><p class="lead">Every refusal is <code>application/problem+json</code> (RFC 9457) with one of these codes.</p>
 <table><thead><tr><th>Status</th><th>Code</th><th>Meaning</th></tr></thead><tbody>
 ${entries.map(({ code, statuses, title }) => `<tr><td>${statuses.join(', ')}</td><td><a href="/problems/${code}"><code>${code}</code></a></td><td>${escaped(title)}</td></tr>`).join('\n')}
