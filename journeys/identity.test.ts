@@ -120,6 +120,23 @@ test('sessions are listed and ended one by one', async () => {
   await eventually(async () => (await call(system, 'GET', '/v1/auth/me', { token: accessToken })).status === 401, 2_500)
 })
 
+test('who logs out everywhere is out everywhere', async () => {
+  const person = await newPatient(system)
+  const other = await logIn(system, person.email)
+  expect((await call(system, 'POST', '/v1/auth/logout-all', { token: other.accessToken })).status).toBe(204)
+  for (const token of [person.token, other.accessToken]) {
+    await eventually(async () => (await call<Problem>(system, 'GET', '/v1/auth/me', { token })).body.code === 'token_revoked', 2_000)
+  }
+})
+
+test('a verification mail can be asked for again; the key set is public', async () => {
+  expect((await call(system, 'POST', '/v1/auth/email/resend', { token: patient.token })).status).toBe(202)
+  expect((await post('/v1/auth/email/verify', { token: 'x' })).body.code).toBe('token_invalid')
+  const { body } = await call<{ keys: { kid: string; d?: string }[] }>(system, 'GET', '/.well-known/jwks.json')
+  expect(body.keys.length).toBeGreaterThan(0)
+  expect(body.keys.some((key) => 'd' in key)).toBe(false)
+})
+
 test('a changed password ends every other session', async () => {
   const person = await newPatient(system)
   const other = await logIn(system, person.email)
@@ -148,6 +165,11 @@ test('two-step log-in: a code works once, and so does a recovery code', async ()
   const [recovery = ''] = active.body.recoveryCodes
   expect((await finish(recovery)).body.accessToken).toBeString()
   expect((await finish(recovery)).body.code).toBe('mfa_invalid')
+  const remove = (password: string) =>
+    call<Problem>(system, 'DELETE', '/v1/auth/mfa/totp', { token: person.token, body: { password, code: active.body.recoveryCodes[1] } })
+  expect((await remove('not the password')).body.code).toBe('invalid_credentials')
+  expect((await remove(PASSWORD)).status).toBe(204)
+  expect((await logIn(system, person.email)).user.id).toBe(person.id)
 })
 
 test('an admin approves, rejects with a reason, disables and enables; nobody else does', async () => {
@@ -159,6 +181,8 @@ test('an admin approves, rejects with a reason, disables and enables; nobody els
   expect((await post('/v1/auth/login', { identifier: doctor.email, password: 'not the password' })).body.code).toBe('invalid_credentials')
   expect((await post('/v1/auth/login', { identifier: doctor.email, password: PASSWORD })).body.code).toBe('account_disabled')
   await eventually(async () => (await call(system, 'GET', `/v1/doctors/${doctor.id}`)).status === 404)
+  const found = await call<{ items: { id: string }[] }>(system, 'GET', `/v1/admin/users?role=doctor&q=${doctor.email}`, { token: admin })
+  expect(found.body.items.map(({ id }) => id)).toEqual([doctor.id])
   expect((await post(`/v1/admin/users/${doctor.id}/enable`, undefined, admin)).status).toBe(200)
   const other = await newDoctor(system)
   expect((await post(`/v1/admin/doctors/${other.id}/reject`, {}, admin)).status).toBe(422)

@@ -17,6 +17,8 @@ export type System = {
   /** The line to the broker, which can be cut. */
   broker: Line
   admin: { identifier: string; password: string }
+  /** The virtual host on the broker. */
+  vhost: string
   /** What auth encrypts with. */
   encryptionKey: string
   /** Ends a process at once, as a crash would. */
@@ -88,6 +90,7 @@ export async function startSystem(settings: Record<string, string> = {}): Promis
     mailbox,
     broker,
     admin,
+    vhost: vhost.vhost,
     encryptionKey: shared.ENCRYPTION_KEY as string,
     database,
     start,
