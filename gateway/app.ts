@@ -25,7 +25,12 @@ export type Needs = {
   maxInFlight: number
   pages: Handler
   draining: () => boolean
+  patience?: Patience
 }
+
+/** How long the headers of a service's answer and the body of a client's request may take, in milliseconds. */
+export type Patience = { answerMs: number; bodyMs: number }
+const patience: Patience = { answerMs: 15_000, bodyMs: 10_000 }
 
 /** Answers one request of a client. */
 export type Gateway = (request: Request, server: Server<undefined>) => Promise<Response>
@@ -44,6 +49,7 @@ type Work = {
 /** The gateway: finds the route, checks token, role and limits, forwards, and finishes every answer in the same way. */
 export function gatewayOf(needs: Needs): Gateway {
   const find = matcherOf(routes)
+  const { answerMs, bodyMs } = needs.patience ?? patience
   let inFlight = 0
   gauge('requests_in_flight', 'Requests that are being forwarded', [], function () {
     this.set({}, inFlight)
@@ -57,14 +63,14 @@ export function gatewayOf(needs: Needs): Gateway {
     const who = route.roles && (await admit(needs, headers.get('authorization'), route.roles))
     work.personal = who !== null
     work.told = await needs.count?.(route.tier, who?.id, client)
-    const body = await readBody(request)
+    const body = await readBody(request, bodyMs)
     if (inFlight >= needs.maxInFlight) throw new Problem('overloaded', undefined, { retryAfter: 1 })
     inFlight++
     try {
       const { requestId, traceparent } = work
       const target = work.path + query
       const sent = { method, target, headers, body, client, scheme: needs.scheme, requestId, traceparent, signal: request.signal }
-      const answer = await forward(needs.upstreams[route.service], sent)
+      const answer = await forward(needs.upstreams[route.service], sent, answerMs)
       if (answer.headers.get('content-type')?.startsWith(EVENT_STREAM)) server.timeout(request, 0)
       return answer
     } finally {

@@ -1,8 +1,6 @@
 import { MAX_BODY } from '#platform/http'
 import { Problem } from '#platform/problem'
 
-/** How long a client may take to send its body, in milliseconds. */
-const BODY_MS = 10_000
 const CLOSE = { headers: { connection: 'close' } }
 
 /** Whether a request has a body, by its framing. */
@@ -11,15 +9,15 @@ const hasBody = (headers: Headers): boolean => {
   return length === null ? headers.has('transfer-encoding') : length !== '0'
 }
 
-/** Reads a body whole, at most 64 KiB. Throws `unsupported_media_type`, `body_too_large`, or `bad_request` where it does not come in time. */
-export async function readBody(request: Request): Promise<Uint8Array | undefined> {
+/** Reads a body whole, at most 64 KiB. Throws `unsupported_media_type`, `body_too_large`, or `bad_request` where it does not come within `patienceMs`. */
+export async function readBody(request: Request, patienceMs: number): Promise<Uint8Array | undefined> {
   if (request.method === 'GET' || request.method === 'HEAD' || !hasBody(request.headers)) return undefined
   const length = request.headers.get('content-length')
   if (length !== null && !(Number(length) <= MAX_BODY)) throw new Problem('body_too_large', undefined, CLOSE)
   if (!isJson(request.headers.get('content-type'))) throw new Problem('unsupported_media_type', undefined, CLOSE)
   let timer: Timer | undefined
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Problem('bad_request', 'The body did not come in time', CLOSE)), BODY_MS)
+    timer = setTimeout(() => reject(new Problem('bad_request', 'The body did not come in time', CLOSE)), patienceMs)
   })
   try {
     return await Promise.race([length === null ? readChunks(request) : request.bytes(), late])

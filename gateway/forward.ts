@@ -16,7 +16,6 @@ export type Call = {
   signal: AbortSignal
 }
 
-const HEADERS_MS = 15_000
 const VIA = '1.1 healthmed'
 /** Answers up to this many bytes are read whole: quicker than a stream of one piece. */
 const WHOLE = 256 * 1024
@@ -54,11 +53,11 @@ const answered = [
 
 /**
  * Sends a call to a replica of a service, once more to another where that is safe, and passes the answer on.
- * Throws `upstream_unavailable` and `upstream_timeout`.
+ * Its headers may take `patienceMs`. Throws `upstream_unavailable` and `upstream_timeout`.
  */
-export async function forward(upstream: Upstream, call: Call): Promise<Response> {
+export async function forward(upstream: Upstream, call: Call, patienceMs: number): Promise<Response> {
   const repeatable = call.method === 'GET' || call.method === 'HEAD' || call.headers.has('idempotency-key')
-  const init = { method: call.method, headers: headersFor(call), body: call.body, repeatable }
+  const init = { method: call.method, headers: headersFor(call), body: call.body, repeatable, patienceMs }
   let replica = upstream.pick()
   for (let attempt = 1; replica; attempt++) {
     const tried: Replica = replica
@@ -104,17 +103,17 @@ function headersFor({ headers, client, scheme, requestId, traceparent }: Call): 
   return result
 }
 
-type Init = { method: string; headers: Record<string, string>; body: Uint8Array | undefined; repeatable: boolean }
+type Init = { method: string; headers: Record<string, string>; body: Uint8Array | undefined; repeatable: boolean; patienceMs: number }
 
 type Answer = { status: number; headers: Headers; body: ArrayBuffer | ReadableStream | null; control: AbortController }
 
-async function send(replica: Replica, call: Call, { repeatable, ...init }: Init): Promise<Answer> {
+async function send(replica: Replica, call: Call, { repeatable, patienceMs, ...init }: Init): Promise<Answer> {
   const control = new AbortController()
   let late = false
   const timer = setTimeout(() => {
     late = true
     control.abort()
-  }, HEADERS_MS)
+  }, patienceMs)
   const leave = () => control.abort()
   call.signal.addEventListener('abort', leave)
   replica.busy++
