@@ -30,6 +30,8 @@ export async function migrate(ownerUrl: string, schema: Schema): Promise<string[
       }
     })
     return (await postgrator.migrate()).map((migration) => migration.filename)
+  } catch (error) {
+    throw new Error(`The migrations of ${schema} cannot go on: ${error instanceof Error ? error.message : error}`, { cause: error })
   } finally {
     await sql.end({ timeout: 5 })
   }
