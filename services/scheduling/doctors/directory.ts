@@ -1,65 +1,17 @@
-import SQL, { type SQLStatement } from 'sql-template-strings'
-import { type Db, rows, type Sql } from '#platform/db'
+import type { Sql } from '#platform/db'
 import { Problem } from '#platform/problem'
-import { dateOf, decodeCursor, encodeCursor } from '#platform/schema'
-import { checkDates, textOf } from '../slots/list.ts'
-import { busyOf, type OfferColumns, offerOf } from '../slots/read.ts'
+import { dateOf, decodeCursor, encodeCursor, isUuid } from '#platform/schema'
+import { HORIZON_DAYS } from '../slots/bound.ts'
+import { checkDates, type Dates, textOf } from '../slots/list.ts'
+import { busyOf, offerOf } from '../slots/read.ts'
 import { freeSlots, type Range } from '../slots/slots.ts'
 import { dayOf, localDay } from '../slots/zone.ts'
-import { type Doctor, fold } from './model.ts'
-
-const DAY_MS = 86_400_000
-const MAX_WINDOW_DAYS = 366
-
-type Row = OfferColumns & {
-  id: string
-  name: string
-  nameFolded: string
-  crm: string
-  specialties: string[]
-  priceAmount: number
-  priceCurrency: string
-  bio: string | null
-}
-
-/** Which listed doctors; every filter is optional. */
-export type Filter = { specialty?: string | undefined; q?: string | undefined; maxPrice?: number | undefined; id?: string | undefined }
-
-/** Listed doctors with rules, exceptions and what is claimed from `from` to `to`, all in one statement. */
-export function candidates(db: Db, filter: Filter, from: Date, to: Date, now: Date): Promise<Row[]> {
-  return rows<Row>(db, candidateStatement(filter, from, to, now))
-}
-
-function candidateStatement({ specialty, q, maxPrice, id }: Filter, from: Date, to: Date, now: Date): SQLStatement {
-  const like =
-    q === undefined
-      ? null
-      : `%${fold(q)
-          .trim()
-          .replace(/[\\%_]/g, '\\$&')
-          .replace(/\s+/g, '%')}%`
-  return SQL`
-    select d.id, d.name, d.name_folded, d.crm, d.specialties, d.price_amount, d.price_currency, d.bio, d.timezone, d.slot_minutes, d.buffer_minutes,
-           d.min_notice_minutes, d.booking_window_days, d.rules, coalesce(e.exceptions, '[]') as exceptions, coalesce(a.busy, '[]') as busy
-      from doctors d
-      left join (select doctor_id, jsonb_agg(jsonb_build_object('kind', kind, 'from', from_date, 'to', to_date, 'start', start_time, 'end', end_time)) as exceptions
-                   from exceptions where to_date >= ${from}::timestamptz::date - 1 and from_date <= ${to}::timestamptz::date + 1
-                  group by doctor_id) e on e.doctor_id = d.id
-      left join lateral (
-             select jsonb_agg(jsonb_build_array(extract(epoch from lower(during)) * 1000, extract(epoch from upper(during)) * 1000,
-                                                extract(epoch from upper(doctor_during)) * 1000)) as busy
-               from appointments
-              where doctor_id = d.id and status in ('held', 'requested', 'confirmed') and not (status = 'held' and expires_at <= ${now} and waitlist_id is null)
-                and doctor_during && tstzrange(${from}::timestamptz - interval '1 day', ${to}::timestamptz + interval '1 day')) a on true
-     where d.listed
-       and (${id ?? null}::uuid is null or d.id = ${id ?? null}::uuid)
-       and (${specialty ?? null}::text is null or d.specialties @> array[${specialty ?? null}::text])
-       and (${maxPrice ?? null}::int is null or d.price_amount <= ${maxPrice ?? null}::int)
-       and (${like}::text is null or d.name_folded like ${like}::text)`
-}
+import type { Candidate, Filter, Place } from './candidates.ts'
+import type { Doctor } from './model.ts'
+import { type Found, walk } from './walk.ts'
 
 /** A row as anybody sees the doctor. */
-export const doctorOf = (row: Row, next: Range | undefined): Doctor => ({
+export const doctorOf = ({ row, next }: Found): Doctor => ({
   id: row.id,
   name: row.name,
   crm: row.crm,
@@ -71,27 +23,23 @@ export const doctorOf = (row: Row, next: Range | undefined): Doctor => ({
   nextSlot: next ? textOf(next.start) : null
 })
 
-/** The first free slots of a doctor from a day on, within the booking window. */
-export function firstSlots(
-  row: Row,
-  now: number,
-  { from, to, limit = 1 }: { from?: string | undefined; to?: string | undefined; limit?: number } = {}
-) {
+/** The first free slots of a doctor between two dates, or from today to the end of the booking window. */
+export function firstSlots(row: Candidate, now: number, { from, to }: Dates, limit: number): Range[] {
   const offer = offerOf(row)
   const first = from ? dayOf(from) : localDay(offer.timezone, now)
-  const last = to ? dayOf(to) : localDay(offer.timezone, now) + MAX_WINDOW_DAYS
+  const last = to ? dayOf(to) : localDay(offer.timezone, now) + HORIZON_DAYS
   return freeSlots(offer, busyOf(row), first, last, now, limit)
 }
 
-/** The longest that a doctor may be booked ahead, as a span that a statement must cover. */
-export const horizon = (now: number) => new Date(now + MAX_WINDOW_DAYS * DAY_MS)
-
 /** One listed doctor. Throws `doctor_not_found`. */
 export async function readDoctor(sql: Sql, id: string, instant: Temporal.Instant): Promise<Doctor> {
-  const now = instant.epochMilliseconds
-  const [row] = await candidates(sql, { id }, new Date(now), horizon(now), new Date(now))
-  if (!row) throw new Problem('doctor_not_found')
-  return doctorOf(row, firstSlots(row, now)[0])
+  let doctor: Doctor | undefined
+  await walk(sql, { filter: { id }, order: 'bound', now: instant.epochMilliseconds }, ([found]) => {
+    doctor = found && doctorOf(found)
+    return true
+  })
+  if (!doctor) throw new Problem('doctor_not_found')
+  return doctor
 }
 
 /** A question to the directory. `maxPrice` is in minor units; the dates ask for a free slot between them. */
@@ -113,26 +61,37 @@ export async function searchDoctors(sql: Sql, search: Search, instant: Temporal.
   ] as const)
     if (date) dateOf(date, path)
   if (from && to) checkDates({ from, to }, now)
-  const found = await candidates(sql, search, new Date(now), horizon(now), new Date(now))
-  const placed = found
-    .map((row) => ({ row, next: firstSlots(row, now)[0], asked: from || to ? firstSlots(row, now, { from, to }).length > 0 : true }))
-    .filter(({ asked }) => asked)
-    .map(({ row, next }) => ({ key: sortKey(sort, row, next), doctor: doctorOf(row, next) }))
-    .sort((a, b) => compare(a.key, b.key))
-  const after = search.cursor ? decodeCursor(search.cursor, isKey) : undefined
-  const rest = after ? placed.filter(({ key }) => compare(key, after) > 0) : placed
-  const page = rest.slice(0, limit)
+  const after = search.cursor ? decodeCursor(search.cursor, sort === 'name' ? isNamePlace : isNumberPlace) : undefined
+  const order = sort === 'next_slot' ? 'bound' : sort
+  const placed: { key: Place; found: Found }[] = []
+  // by the next slot, who was shown before may stand anywhere below the cursor: the walk begins anew and skips them
+  await walk(sql, { filter: search, order, after: order === 'bound' ? undefined : after, now }, (batch, reached) => {
+    for (const found of batch) {
+      const key = keyOf(sort, found)
+      if (after && compare(key, after) <= 0) continue
+      if ((from || to) && firstSlots(found.row, now, { from, to }, 1).length === 0) continue
+      placed.push({ key, found })
+    }
+    placed.sort((a, b) => compare(a.key, b.key))
+    const extra = placed[limit]
+    return extra !== undefined && (!reached || compare(extra.key, reached) <= 0)
+  })
+  const page = placed.slice(0, limit)
   const last = page.at(-1)
-  return { items: page.map(({ doctor }) => doctor), nextCursor: rest.length > limit && last ? encodeCursor(last.key) : null }
+  return { items: page.map(({ found }) => doctorOf(found)), nextCursor: placed.length > limit && last ? encodeCursor(last.key) : null }
 }
 
-/** What decides the order, with the id behind it so that no two are equal. */
-type Key = [number | string, string]
-const isKey = (position: unknown[]): position is Key =>
-  position.length === 2 && ['number', 'string'].includes(typeof position[0]) && typeof position[1] === 'string'
 const NEVER = Number.MAX_SAFE_INTEGER
-const sortKey = (sort: NonNullable<Search['sort']>, row: Row, next: Range | undefined): Key => [
+const isNumberPlace = (position: unknown[]): position is Place =>
+  position.length === 2 && Number.isSafeInteger(position[0]) && isUuid(position[1])
+const isNamePlace = (position: unknown[]): position is Place =>
+  position.length === 2 && typeof position[0] === 'string' && !position[0].includes('\0') && isUuid(position[1])
+const keyOf = (sort: NonNullable<Search['sort']>, { row, next }: Found): Place => [
   sort === 'price' ? row.priceAmount : sort === 'name' ? row.nameFolded : (next?.start ?? NEVER),
   row.id
 ]
-const compare = ([a, aId]: Key, [b, bId]: Key): number => (a < b ? -1 : a > b ? 1 : aId < bId ? -1 : aId > bId ? 1 : 0)
+/** Orders places as the database does: numbers by size, texts by their bytes. */
+export const compare = ([a, aId]: Place, [b, bId]: Place): number => {
+  const bytes = typeof a === 'string' ? Buffer.compare(Buffer.from(a), Buffer.from(String(b))) : a - Number(b)
+  return bytes || (aId < bId ? -1 : aId > bId ? 1 : 0)
+}

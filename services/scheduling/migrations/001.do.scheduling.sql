@@ -130,6 +130,27 @@ create table waitlist (
 create index waitlist_line on waitlist (doctor_id, created_at, id) where status = 'waiting';
 create index waitlist_of_patient on waitlist (patient_id) where status <> 'done';
 
+-- An instant before which no slot of the doctor can be free: what lets a search look at the soonest doctors alone. Claims and the passing of time only
+-- make it lower than it could be; what frees time or changes hours sets it back, and raises `generation` so that nobody writes what was read before.
+create table next_free (
+  doctor_id uuid primary key references doctors on delete cascade,
+  at timestamptz(3) not null default 'epoch',
+  generation int not null default 0
+);
+create index next_free_order on next_free (at, doctor_id);
+create function next_free_unknown() returns trigger language plpgsql as $$
+begin
+  insert into next_free (doctor_id) values ((to_jsonb(new) ->> tg_argv[0])::uuid)
+      on conflict (doctor_id) do update set at = 'epoch', generation = next_free.generation + 1;
+  return null;
+end $$;
+create trigger next_free_begins after insert on doctors for each row execute function next_free_unknown('id');
+create trigger next_free_of_hours after update of schedule_version on doctors for each row execute function next_free_unknown('id');
+-- deferred: who frees times of several doctors holds their rows no longer than the commit takes
+create constraint trigger next_free_of_time after update on appointments deferrable initially deferred for each row
+  when (old.status in ('requested', 'confirmed') and (new.status not in ('requested', 'confirmed') or new.doctor_during <> old.doctor_during))
+  execute function next_free_unknown('doctor_id');
+
 -- An offer is over when its hold is, however that ended: booked, given up, run out, erased.
 create function offer_is_over() returns trigger language plpgsql as $$
 begin

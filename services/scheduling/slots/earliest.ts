@@ -1,6 +1,8 @@
 import type { Sql } from '#platform/db'
-import { candidates, doctorOf, firstSlots, horizon } from '../doctors/directory.ts'
+import { compare, doctorOf, firstSlots } from '../doctors/directory.ts'
+import { type Found, walk } from '../doctors/walk.ts'
 import { checkDates, type Dates, slotText } from './list.ts'
+import type { Range } from './slots.ts'
 
 /** The earliest free slots over every listed doctor of a specialty, soonest first. */
 export async function earliestSlots(
@@ -10,13 +12,12 @@ export async function earliestSlots(
 ) {
   const now = instant.epochMilliseconds
   checkDates(dates, now)
-  const doctors = await candidates(sql, { specialty }, new Date(now), horizon(now), new Date(now))
-  return doctors
-    .flatMap((row) => {
-      const [next] = firstSlots(row, now)
-      return firstSlots(row, now, { ...dates, limit }).map((slot) => ({ slot, row, next }))
-    })
-    .sort((a, b) => a.slot.start - b.slot.start || (a.row.id < b.row.id ? -1 : 1))
-    .slice(0, limit)
-    .map(({ slot, row, next }) => ({ ...slotText(slot), doctor: doctorOf(row, next) }))
+  let soonest: { slot: Range; found: Found }[] = []
+  await walk(sql, { filter: { specialty }, order: 'bound', now }, (batch, reached) => {
+    const slots = batch.flatMap((found) => firstSlots(found.row, now, dates, limit).map((slot) => ({ slot, found })))
+    soonest = [...soonest, ...slots].sort((a, b) => compare([a.slot.start, a.found.row.id], [b.slot.start, b.found.row.id])).slice(0, limit)
+    const last = soonest[limit - 1]
+    return last !== undefined && (!reached || compare([last.slot.start, last.found.row.id], reached) <= 0)
+  })
+  return soonest.map(({ slot, found }) => ({ ...slotText(slot), doctor: doctorOf(found) }))
 }

@@ -17,8 +17,8 @@ export type OfferColumns = {
   bookingWindowDays: number
   rules: StoredRule[]
   exceptions: StoredException[]
-  /** `[start, end, end with its buffer]` in Unix ms. */
-  busy: [number, number, number][]
+  /** `[start, end, end with its buffer]` in Unix ms, and whether it is but a hold. */
+  busy: [number, number, number, boolean?][]
 }
 
 /** A doctor as the booking needs to know them. */
@@ -83,6 +83,8 @@ const exceptionOf = ({ kind, from, to, start, end }: StoredException): Exception
 /** Claimed time as the pure code takes it. */
 export const busyOf = (row: Pick<OfferColumns, 'busy'>): Busy[] =>
   row.busy.map(([start, end, bufferedEnd]) => ({ start, end, bufferedEnd }))
+/** The same without holds, which end by themselves. */
+export const bookedOf = ({ busy }: Pick<OfferColumns, 'busy'>): Busy[] => busyOf({ busy: busy.filter(([, , , isHold]) => !isHold) })
 
 /**
  * A listed doctor with what is claimed between two instants, in one statement. A hold that has run out claims nothing; an offer of the waitlist does
