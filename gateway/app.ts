@@ -2,15 +2,16 @@ import type { Server } from 'bun'
 import type { Caller, Role, Verify } from '#platform/caller'
 import type { Handler } from '#platform/http'
 import { describeError, log, requestIdFrom, traceparentFrom } from '#platform/log'
-import { gauge, httpRequests } from '#platform/metrics'
+import { httpRequests } from '#platform/metrics'
 import { Problem, problemBody } from '#platform/problem'
-import { readBody } from './body.ts'
+import { CLOSE, readBody } from './body.ts'
 import type { ClientOf } from './clients.ts'
 import { type Cors, withCors } from './cors.ts'
-import { ClientLeft, EVENT_STREAM, forward } from './forward.ts'
+import { ClientLeft, forward } from './forward.ts'
 import type { Count, Told } from './limits.ts'
 import { type Endpoint, matcherOf, targetOf } from './match.ts'
-import { routes, type Service } from './routes.ts'
+import type { Room } from './room.ts'
+import { routes, type Service, STREAM } from './routes.ts'
 import type { Upstream } from './upstreams.ts'
 
 /** What the gateway needs: where the services are, the check of tokens and whether it has its keys, limits, its own pages. */
@@ -22,7 +23,7 @@ export type Needs = {
   clientOf: ClientOf
   scheme: string
   cors: Cors
-  maxInFlight: number
+  room: Room
   pages: Handler
   draining: () => boolean
   patience?: Patience
@@ -50,10 +51,6 @@ type Work = {
 export function gatewayOf(needs: Needs): Gateway {
   const find = matcherOf(routes)
   const { answerMs, bodyMs } = needs.patience ?? patience
-  let inFlight = 0
-  gauge('requests_in_flight', 'Requests that are being forwarded', [], function () {
-    this.set({}, inFlight)
-  })
 
   const call = async (request: Request, server: Server<undefined>, work: Work, query: string, endpoint: Endpoint): Promise<Response> => {
     const { headers, method } = request
@@ -64,17 +61,18 @@ export function gatewayOf(needs: Needs): Gateway {
     work.personal = who !== null
     work.told = await needs.count?.(route.tier, who?.id, client)
     const body = await readBody(request, bodyMs)
-    if (inFlight >= needs.maxInFlight) throw new Problem('overloaded', undefined, { retryAfter: 1 })
-    inFlight++
+    const leave = needs.room.take(route.path === STREAM ? 'streams' : 'calls')
+    let stays = false
     try {
       const { requestId, traceparent } = work
       const target = work.path + query
       const sent = { method, target, headers, body, client, scheme: needs.scheme, requestId, traceparent, signal: request.signal }
-      const answer = await forward(needs.upstreams[route.service], sent, answerMs)
-      if (answer.headers.get('content-type')?.startsWith(EVENT_STREAM)) server.timeout(request, 0)
+      const { answer, isStream } = await forward(needs.upstreams[route.service], sent, answerMs, leave)
+      if (isStream) server.timeout(request, 0)
+      stays = isStream
       return answer
     } finally {
-      inFlight--
+      if (!stays) leave()
     }
   }
 
@@ -93,7 +91,7 @@ export function gatewayOf(needs: Needs): Gateway {
     }
     let answer: Response
     try {
-      if (!target) throw new Problem('bad_request', 'The path or the Host header is not one that can be served')
+      if (!target) throw new Problem('bad_request', 'The path or the Host header is not one that can be served', CLOSE)
       const endpoint = find(target.path)
       if (!endpoint) throw new Problem('not_found')
       work.route = endpoint.path

@@ -1,7 +1,8 @@
 import { MAX_BODY } from '#platform/http'
 import { Problem } from '#platform/problem'
 
-const CLOSE = { headers: { connection: 'close' } }
+/** For refusals after which a connection cannot be trusted to be at the start of a request. */
+export const CLOSE = { headers: { connection: 'close' } }
 
 /** Whether a request has a body, by its framing. */
 const hasBody = (headers: Headers): boolean => {
@@ -39,5 +40,8 @@ async function readChunks(request: Request): Promise<Uint8Array | undefined> {
     if (size > MAX_BODY) throw new Problem('body_too_large', undefined, CLOSE)
     chunks.push(chunk)
   }
+  // what follows the last chunk is read after it: where that is rubbish, Bun ends the connection
+  await new Promise((resolve) => setImmediate(resolve))
+  if (request.signal.aborted) throw new Error('the body did not end well')
   return size > 0 ? Buffer.concat(chunks) : undefined
 }

@@ -51,11 +51,14 @@ const answered = [
   'link'
 ]
 
+/** What is passed on; `isStream` where it has no end of its own. */
+export type Forwarded = { answer: Response; isStream: boolean }
+
 /**
  * Sends a call to a replica of a service, once more to another where that is safe, and passes the answer on.
- * Its headers may take `patienceMs`. Throws `upstream_unavailable` and `upstream_timeout`.
+ * Its headers may take `patienceMs`; `ended` is called at the end of an event stream. Throws `upstream_unavailable` and `upstream_timeout`.
  */
-export async function forward(upstream: Upstream, call: Call, patienceMs: number): Promise<Response> {
+export async function forward(upstream: Upstream, call: Call, patienceMs: number, ended: () => void): Promise<Forwarded> {
   const repeatable = call.method === 'GET' || call.method === 'HEAD' || call.headers.has('idempotency-key')
   const init = { method: call.method, headers: headersFor(call), body: call.body, repeatable, patienceMs }
   let replica = upstream.pick()
@@ -64,7 +67,7 @@ export async function forward(upstream: Upstream, call: Call, patienceMs: number
     try {
       const answer = await send(tried, call, init)
       upstream.succeeded(tried)
-      return passOn(answer)
+      return passOn(answer, ended)
     } catch (error) {
       if (call.signal.aborted) throw new ClientLeft()
       if (error instanceof Problem && error.code !== 'upstream_timeout') throw error
@@ -138,7 +141,7 @@ async function send(replica: Replica, call: Call, { repeatable, patienceMs, ...i
   }
 }
 
-function passOn({ status, headers: given, body, control }: Answer): Response {
+function passOn({ status, headers: given, body, control }: Answer, ended: () => void): Forwarded {
   const type = given.get('content-type')
   // what a service did not say in its own words stays inside
   if (status >= 500 && type !== 'application/problem+json') throw new Problem('internal_error')
@@ -149,12 +152,11 @@ function passOn({ status, headers: given, body, control }: Answer): Response {
   }
   if (!headers.get('location')?.startsWith('/')) headers.delete('location')
   headers.set('via', VIA)
-  const stream = type?.startsWith(EVENT_STREAM) && body instanceof ReadableStream ? followed(body, control) : body
-  return new Response(stream as ReadableStream | null, { status, headers })
+  const isStream = body instanceof ReadableStream && type?.startsWith('text/event-stream') === true
+  const passing = isStream ? (followed(body, control, ended) as unknown as ReadableStream) : body
+  return { answer: new Response(passing, { status, headers }), isStream }
 }
 
-/** The media type of answers that have no end. */
-export const EVENT_STREAM = 'text/event-stream'
 const open = new Set<AbortController>()
 
 /** Ends every event stream, so that the process can stop: clients of them connect again, elsewhere. */
@@ -162,7 +164,7 @@ export const endStreams = (): void => {
   for (const control of open) control.abort()
 }
 
-async function* followed(body: ReadableStream<Uint8Array>, control: AbortController) {
+async function* followed(body: ReadableStream<Uint8Array>, control: AbortController, ended: () => void) {
   open.add(control)
   try {
     yield* body
@@ -170,6 +172,7 @@ async function* followed(body: ReadableStream<Uint8Array>, control: AbortControl
     if (!control.signal.aborted) throw error
   } finally {
     open.delete(control)
+    ended()
     control.abort()
   }
 }

@@ -2,6 +2,7 @@ import { Elysia } from 'elysia'
 import { verifierOf } from '#platform/caller'
 import { handlerOf, http, listen, problems } from '#platform/http'
 import { trustAuth } from '#platform/keys'
+import { gauge } from '#platform/metrics'
 import { drain, ops } from '#platform/ops'
 import { readSettings } from '#platform/settings'
 import { stopOnSignal } from '#platform/stop'
@@ -10,6 +11,7 @@ import { clientsBehind } from './clients.ts'
 import { corsOf } from './cors.ts'
 import { limitsOf } from './limits.ts'
 import { ownPages } from './own.ts'
+import { roomWithin } from './room.ts'
 import { serve } from './serve.ts'
 import { settingsSchema } from './settings.ts'
 import { upstreamOf } from './upstreams.ts'
@@ -22,6 +24,11 @@ const upstreams = {
   notifier: await upstreamOf('notifier', settings.NOTIFIER_URL)
 }
 const state = { draining: false }
+const room = roomWithin({ requests: settings.BUN_CONFIG_MAX_HTTP_REQUESTS, calls: settings.MAX_IN_FLIGHT })
+gauge('requests_in_flight', 'What is being forwarded: calls and event streams', ['kind'], function () {
+  this.set({ kind: 'calls' }, room.taken('calls'))
+  this.set({ kind: 'streams' }, room.taken('streams'))
+})
 const gateway = gatewayOf({
   upstreams,
   verify: verifierOf(trust),
@@ -30,7 +37,7 @@ const gateway = gatewayOf({
   clientOf: clientsBehind(settings.TRUSTED_PROXIES),
   scheme: new URL(settings.PUBLIC_URL).protocol.slice(0, -1),
   cors: corsOf(settings.CORS_ORIGINS),
-  maxInFlight: settings.MAX_IN_FLIGHT,
+  room,
   pages: handlerOf(ownPages(upstreams)),
   draining: () => state.draining
 })

@@ -10,6 +10,9 @@ export type Tier = 'general' | 'login' | 'refresh' | 'register' | 'reset'
 /** One call of the public API. `roles`: null for everybody without a token, empty for any caller with one. */
 export type Route = { method: string; path: string; service: Service; roles: readonly Role[] | null; tier: Tier }
 
+/** The call that has no end: the changes of a person's appointments as they happen. */
+export const STREAM = '/v1/events'
+
 type Access = 'public' | 'bearer' | Role | 'party'
 type Row = [method: string, path: string, access: Access, tier?: Tier]
 
@@ -74,7 +77,7 @@ const scheduling: Row[] = [
   ['DELETE', '/v1/waitlist/:id', 'patient'],
   ['POST', '/v1/calendar-feed', 'party'],
   ['GET', '/v1/calendar-feed/:file', 'public'],
-  ['GET', '/v1/events', 'party']
+  ['GET', STREAM, 'party']
 ]
 
 const notifier: Row[] = [

@@ -14,5 +14,7 @@ export const settingsSchema = Type.Object({
   RATE_LIMIT: oneOf(['on', 'off'], 'on'),
   TRUSTED_PROXIES: text({ default: 'none', examples: ['10.0.0.0/8,192.0.2.7'] }),
   CORS_ORIGINS: text({ default: 'none', examples: ['https://app.clinic.example'] }),
-  MAX_IN_FLIGHT: whole(1, 100_000, { default: 1_000, examples: [1_000] })
+  MAX_IN_FLIGHT: whole(1, 60_000, { default: 2_000, examples: [2_000] }),
+  // read by Bun as well, at its start: how many calls go out at once; those past it would wait, event streams among them
+  BUN_CONFIG_MAX_HTTP_REQUESTS: whole(64, 65_535, { default: 256, examples: [20_000] })
 })

@@ -6,6 +6,7 @@ import { clientsBehind } from './clients.ts'
 import { corsOf } from './cors.ts'
 import { limitsOf } from './limits.ts'
 import { ownPages } from './own.ts'
+import { roomFor } from './room.ts'
 import type { Service } from './routes.ts'
 import { serve } from './serve.ts'
 import { type Upstream, upstreamOf } from './upstreams.ts'
@@ -63,7 +64,7 @@ export async function rig(addresses: string | Record<Service, string>, options: 
     clientOf: clientsBehind(options.trusted ?? 'none'),
     scheme: 'http',
     cors: corsOf(options.origins ?? 'none'),
-    maxInFlight: 1_000,
+    room: roomFor({ calls: 1_000, streams: 1_000 }),
     pages: handlerOf(ownPages(upstreams)),
     draining: () => draining,
     ...options

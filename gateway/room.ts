@@ -1,0 +1,34 @@
+import { Problem } from '#platform/problem'
+
+/** What takes a place while it runs: calls are short, event streams stay. */
+export type Kind = 'calls' | 'streams'
+/** Places for what runs at once. */
+export type Room = {
+  /** Takes a place, or throws `overloaded`. The result gives it back, once. */
+  take: (kind: Kind) => () => void
+  taken: (kind: Kind) => number
+}
+
+/** Beyond so many at once the next is refused quickly, so that those that run are not slowed down. */
+export function roomFor(most: Record<Kind, number>): Room {
+  const taken = { calls: 0, streams: 0 }
+  const take = (kind: Kind) => {
+    if (taken[kind] >= most[kind]) throw new Problem('overloaded', undefined, { retryAfter: kind === 'calls' ? 1 : 10 })
+    taken[kind]++
+    let isTaken = true
+    return () => {
+      if (isTaken) taken[kind]--
+      isTaken = false
+    }
+  }
+  return { take, taken: (kind) => taken[kind] }
+}
+
+/** Kept back for what the gateway asks by itself: keys, ended sessions, health, documents. */
+const OWN = 32
+
+/** Divides what the process may ask at once (`requests`): streams get at most half, calls at most `calls`. */
+export const roomWithin = ({ requests, calls }: { requests: number; calls: number }): Room => {
+  const streams = Math.floor((requests - OWN) / 2)
+  return roomFor({ streams, calls: Math.min(calls, requests - OWN - streams) })
+}
