@@ -1,0 +1,122 @@
+import { afterAll, beforeAll, expect, test } from 'bun:test'
+import { Elysia, t } from 'elysia'
+import { docs } from '#platform/docs'
+import { handlerOf, http, problems } from '#platform/http'
+import { problemCatalog } from '#platform/problem'
+import { languageOf } from './pages/words.ts'
+import { problemOf, type Replica, type Rig, replica, rig } from './testing.ts'
+
+/** A service with a document of its own, as the real ones have. */
+const service = (title: string, path: string) => {
+  const routes = new Elysia()
+    .get(path, () => ({ id: '1' }), { response: { 200: t.Object({ id: t.String() }) }, detail: { summary: title, tags: [title] } })
+    .get('/internal/people/:id', () => ({}), { detail: { summary: 'Inside' } })
+  return handlerOf(
+    new Elysia(http)
+      .use(problems)
+      .use(docs(title, `About ${title}.`))
+      .use(routes)
+  )
+}
+const replicas: Record<'auth' | 'scheduling', Replica> = {
+  auth: replica(service('Auth', '/v1/auth/me')),
+  scheduling: replica(service('Scheduling', '/v1/appointments/:id'))
+}
+let gateway: Rig
+beforeAll(async () => {
+  const gone = replica()
+  await gone.stop()
+  gateway = await rig({ auth: replicas.auth.url, scheduling: replicas.scheduling.url, notifier: gone.url })
+})
+afterAll(async () => {
+  await gateway.stop()
+  await Promise.all(Object.values(replicas).map(({ stop }) => stop()))
+})
+
+type Document = { info: { title: string }; paths: Record<string, object>; components: { securitySchemes: object; schemas: object } }
+const get = (path: string, headers: Record<string, string> = {}) => fetch(gateway.url + path, { headers, redirect: 'manual' })
+const document = async (path: string) => (await (await get(path)).json()) as Document
+
+test('each service has its document, without what the gateway does not pass on', async () => {
+  const auth = await document('/docs/auth/json')
+  expect([auth.info.title, Object.keys(auth.paths)]).toEqual(['Health&Med: Auth', ['/v1/auth/me']])
+  expect(Object.keys((await document('/docs/gateway/json')).paths)).toEqual(['/health', '/problems', '/problems/{code}'])
+  expect((await get('/docs/other/json')).status).toBe(404)
+  const away = await get('/docs/notifier/json')
+  expect([away.status, (await problemOf(away)).code]).toEqual([503, 'upstream_unavailable'])
+})
+
+test('one document has the calls of all that can be reached', async () => {
+  const { paths, components, info } = await document('/docs/json')
+  expect(Object.keys(paths)).toEqual(expect.arrayContaining(['/health', '/v1/auth/me', '/v1/appointments/{id}']))
+  expect([info.title, Object.keys(components.securitySchemes), Object.keys(components.schemas)]).toEqual([
+    'Health&Med',
+    ['bearer'],
+    ['Problem']
+  ])
+})
+
+test('the page of the documents loads everything from here, and lets no script stand in it', async () => {
+  for (const path of ['/docs', '/docs/gateway', '/docs/auth', '/docs/scheduling', '/docs/notifier']) {
+    const answer = await get(path)
+    const html = await answer.text()
+    const loaded = [...html.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, address]) => address as string)
+    expect([path, answer.status, loaded.length]).toEqual([path, 200, 6])
+    for (const address of loaded) expect([address, (await get(address)).status]).toEqual([expect.stringMatching(/^\/assets\//), 200])
+    expect(html).not.toMatch(/<script(?![^>]* src=)|\son\w+=/)
+    expect(answer.headers.get('content-security-policy')).toContain("script-src 'self';")
+  }
+  expect((await get('/docs/other')).status).toBe(404)
+  expect((await get('/assets/..%2fmain.ts')).status).toBe(400)
+  expect((await get('/assets/package.json')).status).toBe(404)
+})
+
+test('a file of a page is sent once and then only when it changed', async () => {
+  const first = await get('/assets/swagger-ui-bundle.js')
+  const again = await get('/assets/swagger-ui-bundle.js', { 'if-none-match': first.headers.get('etag') ?? '' })
+  expect([first.headers.get('content-type'), again.status]).toEqual(['text/javascript;charset=utf-8', 304])
+})
+
+test('every code of a problem has a page, for people and for programs', async () => {
+  for (const { code, status, title } of problemCatalog) {
+    const told = (await (await get(`/problems/${code}`, { accept: 'application/json' })).json()) as { code: string; statuses: number[] }
+    expect([told.code, told.statuses]).toEqual([code, expect.arrayContaining([status])])
+    const page = await get(`/problems/${code}`, { accept: 'text/html' })
+    expect(page.headers.get('content-type')).toStartWith('text/html')
+    expect(await page.text()).toContain(title.replace("'", '&#39;'))
+  }
+  expect((await get('/problems/nonsense')).status).toBe(404)
+  expect(await (await get('/problems', { accept: 'text/html' })).text()).toContain('/problems/slot_taken')
+})
+
+test('the pages of mails change nothing when they are opened, and speak the language of the reader', async () => {
+  const before = replicas.auth.seen.length
+  const cases: [path: string, language: string, words: string][] = [
+    ['/verify-email?token=abc', 'pt-BR,pt;q=0.9,en;q=0.8', 'Confirme o seu e-mail'],
+    ['/verify-email', 'en-GB', 'Confirm your e-mail address'],
+    ['/reset-password?token=abc', 'pt', 'Escolha uma nova senha'],
+    ['/reset-password', 'de, fr;q=0.5', 'Choose a new password']
+  ]
+  for (const [path, language, words] of cases) {
+    const answer = await get(path, { 'accept-language': language })
+    const html = await answer.text()
+    expect([path, answer.status, html]).toEqual([path, 200, expect.stringContaining(words)])
+    expect(html).not.toContain('abc')
+    expect(answer.headers.get('referrer-policy')).toBe('no-referrer')
+  }
+  expect(replicas.auth.seen.length).toBe(before)
+})
+
+test('where a mail may lead, a HEAD of a scanner is answered as well', async () => {
+  expect((await fetch(`${gateway.url}/verify-email?token=abc`, { method: 'HEAD' })).status).toBe(200)
+})
+
+test.each([
+  ['pt-BR', 'pt-BR'],
+  ['en;q=0.5, pt;q=0.9', 'pt-BR'],
+  ['pt;q=0, en', 'en'],
+  ['', 'en'],
+  ['ptx', 'en']
+])('who accepts %p reads %s', (accepted, language) => {
+  expect(languageOf(accepted)).toBe(language as 'en')
+})

@@ -1,0 +1,140 @@
+import { afterEach, expect, test } from 'bun:test'
+import { join } from 'node:path'
+import type { Subprocess } from 'bun'
+import { eventually, type Signer, signer } from '#platform/testing'
+import { echo, problemOf, type Replica, replica } from './testing.ts'
+
+type Process = { url: string; ops: string; child: Subprocess }
+const running: (Process | Replica)[] = []
+afterEach(async () => {
+  for (const one of running.splice(0)) {
+    if ('stop' in one) await one.stop()
+    else {
+      one.child.kill('SIGKILL')
+      await one.child.exited
+    }
+  }
+})
+
+/** A service that is auth as well: keys, and sessions that ended. */
+function auth(signed: Signer, slow = 0): Replica & { ended: string[] } {
+  const ended: string[] = []
+  const one = replica(async (request) => {
+    const { pathname } = new URL(request.url)
+    if (pathname === '/.well-known/jwks.json') return Response.json({ keys: [signed.jwk] })
+    const items = ended.map((sid) => ({ sid, endedAt: new Date().toISOString() }))
+    if (pathname === '/internal/ended-sessions') return Response.json({ items, now: new Date().toISOString() })
+    if (pathname === '/v1/events') {
+      const body = new ReadableStream({ start: (controller) => controller.enqueue(': here\n\n') })
+      return new Response(body, { headers: { 'content-type': 'text/event-stream' } })
+    }
+    await Bun.sleep(slow)
+    return echo(request)
+  })
+  running.push(one)
+  return { ...one, ended }
+}
+
+/** The process itself, before services at an address. */
+async function start(address: string, settings: Record<string, string> = {}): Promise<Process> {
+  const [port, ops] = [freePort(), freePort()]
+  const env = { PATH: process.env.PATH ?? '', LOG_LEVEL: 'silent', PORT: `${port}`, OPS_PORT: `${ops}`, RATE_LIMIT: 'off' }
+  const urls = { AUTH_URL: address, SCHEDULING_URL: address, NOTIFIER_URL: address }
+  const child = Bun.spawn([process.execPath, 'gateway/main.ts'], {
+    cwd: join(import.meta.dir, '..'),
+    env: { ...env, ...urls, ...settings },
+    stdout: 'inherit',
+    stderr: 'inherit'
+  })
+  const one = { url: `http://127.0.0.1:${port}`, ops: `http://127.0.0.1:${ops}`, child }
+  running.push(one)
+  await eventually(async () => (await fetch(`${one.ops}/health/live`).catch(() => undefined))?.ok)
+  return one
+}
+
+function freePort(): number {
+  const probe = Bun.listen({ hostname: '127.0.0.1', port: 0, socket: { data() {} } })
+  probe.stop(true)
+  return probe.port
+}
+
+test('tokens of auth are known, and a session that ended is refused within two seconds', async () => {
+  const signed = await signer()
+  const service = auth(signed)
+  const gateway = await start(service.url)
+  await eventually(async () => (await fetch(`${gateway.ops}/health/ready`)).ok)
+  const headers = { authorization: await signed.bearer({ sid: 's1' }) }
+  const me = () => fetch(`${gateway.url}/v1/auth/me`, { headers })
+  expect((await me()).status).toBe(200)
+  service.ended.push('s1')
+  const refused = await eventually(async () => {
+    const answer = await me()
+    return answer.status === 401 && answer
+  }, 2_000)
+  expect((await problemOf(refused)).code).toBe('token_revoked')
+})
+
+test('it starts while auth is away, serves what is public, and is ready once the keys are there', async () => {
+  const signed = await signer()
+  const port = freePort()
+  const gateway = await start(`http://127.0.0.1:${port}`)
+  expect((await fetch(`${gateway.ops}/health/ready`)).status).toBe(503)
+  const away = await fetch(`${gateway.url}/v1/appointments`, { headers: { authorization: await signed.bearer({}) } })
+  expect([away.status, (await problemOf(away)).code]).toEqual([503, 'upstream_unavailable'])
+  const late = auth(signed)
+  const relay = Bun.serve({ port, hostname: '127.0.0.1', fetch: (request) => fetch(late.url + new URL(request.url).pathname) })
+  await eventually(async () => (await fetch(`${gateway.ops}/health/ready`)).ok)
+  await relay.stop(true)
+})
+
+test('with auth gone it goes on with the keys that it knows', async () => {
+  const signed = await signer()
+  const [service, away] = [auth(signed), auth(signed)]
+  const gateway = await start(service.url, { AUTH_URL: away.url })
+  await eventually(async () => (await fetch(`${gateway.ops}/health/ready`)).ok)
+  await away.stop()
+  const answer = await fetch(`${gateway.url}/v1/appointments`, { headers: { authorization: await signed.bearer({}) } })
+  expect(answer.status).toBe(200)
+})
+
+test('asked to end under load it fails no request, ends its event streams, and ends with 0', async () => {
+  const signed = await signer()
+  const gateway = await start(auth(signed, 20).url)
+  await eventually(async () => (await fetch(`${gateway.ops}/health/ready`)).ok)
+  const stream = await fetch(`${gateway.url}/v1/events`, { headers: { authorization: await signed.bearer({}) } })
+  const ended = stream.text().catch(() => 'cut')
+  let answered = 0
+  const failures: unknown[] = []
+  const client = async () => {
+    for (;;) {
+      try {
+        const answer = await fetch(`${gateway.url}/v1/doctors`)
+        await answer.text()
+        if (answer.status === 200) answered++
+        else failures.push(answer.status)
+      } catch (error) {
+        // once nobody listens any more a client goes to another gateway
+        const { code } = error as { code?: string }
+        if (code !== 'ConnectionRefused' && code !== 'ECONNREFUSED') failures.push(code)
+        return
+      }
+    }
+  }
+  const clients = Array.from({ length: 100 }, client)
+  await eventually(() => answered > 300)
+  const asked = performance.now()
+  gateway.child.kill('SIGTERM')
+  await Promise.all(clients)
+  expect([await gateway.child.exited, failures]).toEqual([0, []])
+  expect(performance.now() - asked).toBeLessThan(10_000)
+  expect(await ended).toBeString()
+}, 20_000)
+
+test('metrics and readiness are on the port of those who run it, and nowhere else', async () => {
+  const gateway = await start(auth(await signer()).url)
+  await fetch(`${gateway.url}/v1/doctors`)
+  const metrics = await (await fetch(`${gateway.ops}/metrics`)).text()
+  expect(metrics).toMatch(/healthmed_http_request_seconds_count\{[^}]*route="\/v1\/doctors"/)
+  expect(metrics).toContain('healthmed_upstream_replicas')
+  for (const path of ['/metrics', '/health/ready', '/health/live']) expect((await fetch(gateway.url + path)).status).toBe(404)
+})
