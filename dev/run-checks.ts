@@ -5,7 +5,9 @@ import { bold, say, step } from './terminal.ts'
 const root = join(import.meta.dir, '..')
 const bin = (name: string) => join(root, 'node_modules/.bin', name)
 
-const folders = ['dev', 'gateway', 'services', 'platform', 'journeys', 'bench'].filter((folder) => existsSync(join(root, folder)))
+const folders = ['dev', 'gateway', 'services', 'platform', 'deploy', 'ops', 'journeys', 'bench'].filter((folder) =>
+  existsSync(join(root, folder))
+)
 const settings = ['package.json', 'tsconfig.json', 'biome.json', 'knip.json', '.dependency-cruiser.mjs']
 
 const checks: Record<string, string[]> = {
