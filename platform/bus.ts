@@ -43,11 +43,17 @@ export async function connectBus({ url, name, subscription }: Options): Promise<
   const atWork = new Set<Promise<void>>()
 
   async function setup(model: ChannelModel) {
+    let lost = false
+    model.on('close', () => {
+      lost = true
+    })
     model.on('error', (error) => log.warn({ reason: error.message }, 'broker connection failed'))
     const channel = await guarded(model, await model.createConfirmChannel())
     await declareTopology(channel)
     consumers = []
     for (const one of consuming ? [subscription ?? []].flat() : []) consumers.push(await subscribe(model, one))
+    // nobody listens yet who would connect again: only a failed setup does
+    if (lost) throw new Error('the connection was lost while it was set up')
     publisher = openPublisher(channel)
   }
 

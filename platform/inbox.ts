@@ -21,6 +21,7 @@ import { counter } from './metrics.ts'
  *     event jsonb
  *   );
  *   create index inbox_waiting on inbox (next_try_at) where done_at is null;
+ *   create index inbox_waiting_subject on inbox ((event->>'subject'), event_id) where done_at is null;
  *   create index inbox_done on inbox (done_at) where done_at is not null;
  */
 
@@ -73,9 +74,12 @@ const handle = (tx: Db, handlers: Handlers, event: Event): Promise<void> => {
 /** A subscription whose messages go through the inbox, and the loop that tries again what failed. */
 export type Consumer = { subscription: Subscription; start: (bus: Bus) => { stop: () => Promise<void> } }
 
-/** Consumes the events that `handlers` names from the queue `<service>.events`; versions that it does not know end as dead letters. */
+/** The version of the queues: the arguments of a queue that exists cannot be changed, so other arguments need queues of another name. */
+const QUEUES = 'v1'
+
+/** Consumes the events that `handlers` names from the queue `<service>.events.v1`; versions of events that it does not know end as dead letters. */
 export function consumerOf(sql: Sql, service: string, handlers: Handlers, prefetch = 50): Consumer {
-  const queue = `${service}.events`
+  const queue = `${service}.events.${QUEUES}`
   let bus: Bus | undefined
   let stopped = false
 
@@ -126,26 +130,38 @@ async function deadLetter(bus: Bus, content: Buffer, about: { queue: string; typ
   log.error({ event: about.messageId, type: about.type, reason: about.reason }, 'event put to the dead letters')
 }
 
-/** Effect and inbox row in one transaction; a failed effect leaves a row that says when it is tried again. */
+/**
+ * Effect and inbox row in one transaction; a failed effect leaves a row that says when it is tried again. While an event of the same subject waits
+ * for its next try, those after it wait behind it, so that a subject's events have their effects in their order.
+ */
 async function takeIn(sql: Sql, handlers: Handlers, event: Event): Promise<void> {
   try {
-    await transaction(sql, async (tx) => {
-      const fresh = await run(
+    const fresh = await transaction(sql, async (tx) => {
+      const taken = await run(
         tx,
-        SQL`insert into inbox (event_id, type, done_at, attempts) values (${event.id}, ${event.type}, now(), 1) on conflict do nothing`
+        SQL`insert into inbox (event_id, type, done_at, attempts)
+            select ${event.id}::uuid, ${event.type}, now(), 1
+             where not exists (select 1 from inbox where done_at is null and event->>'subject' = ${event.subject})
+            on conflict do nothing`
       )
-      if (fresh > 0) await handle(tx, handlers, event)
+      if (taken > 0) await handle(tx, handlers, event)
+      return taken > 0
     })
-    consumed.inc({ type: event.type, outcome: 'done' })
+    if (fresh) consumed.inc({ type: event.type, outcome: 'done' })
+    else await lay(sql, event, 0, 'waits behind an earlier event of its subject')
   } catch (error) {
     log.warn({ event: event.id, type: event.type, ...describeError(error) }, 'event failed, it is tried again')
-    await run(
-      sql,
-      SQL`insert into inbox (event_id, type, attempts, next_try_at, last_error, event)
-          values (${event.id}, ${event.type}, 1, now() + interval '1 second', ${reasonOf(error)}, ${event}) on conflict do nothing`
-    )
+    await lay(sql, event, 1, reasonOf(error))
   }
 }
+
+/** Keeps an event for another try; one that had its effect before, or is kept already, stays as it is. */
+const lay = (sql: Sql, event: Event, attempts: number, reason: string) =>
+  run(
+    sql,
+    SQL`insert into inbox (event_id, type, attempts, next_try_at, last_error, event)
+        values (${event.id}, ${event.type}, ${attempts}::int, now() + make_interval(secs => ${attempts}::int), ${reason}, ${event}) on conflict do nothing`
+  )
 
 /** Database errors hold values of people: only their code is kept. */
 const reasonOf = (error: unknown): string => {
@@ -171,12 +187,15 @@ async function retryLoop(sql: Sql, bus: Bus, queue: string, handlers: Handlers, 
   }
 }
 
-/** Tries the most overdue event again. True when there was one. */
+/** Tries the most overdue event again that waits behind no earlier one (ids are UUIDv7, so they rise with time). True when there was one. */
 async function retryOne(sql: Sql, bus: Bus, queue: string, handlers: Handlers): Promise<boolean> {
   const outcome = await transaction(sql, async (tx) => {
     const waiting = await maybeOne<Waiting>(
       tx,
-      SQL`select event_id, event, attempts, extract(epoch from now() - received_at)::float8 / 3600 as hours from inbox where done_at is null and next_try_at <= now()
+      SQL`select event_id, event, attempts, extract(epoch from now() - received_at)::float8 / 3600 as hours from inbox
+           where done_at is null and next_try_at <= now()
+             and not exists (select 1 from inbox earlier
+                              where earlier.done_at is null and earlier.event->>'subject' = inbox.event->>'subject' and earlier.event_id < inbox.event_id)
            order by next_try_at limit 1 for update skip locked`
     )
     if (!waiting) return 'none'

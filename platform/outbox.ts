@@ -60,7 +60,8 @@ const depth = gauge('outbox_depth', 'Events that wait to be published', [])
 const oldest = gauge('outbox_oldest_seconds', 'Age of the oldest event that waits to be published', [])
 
 const BATCH = 200
-const LEASE_SECONDS = 30
+/** Longer than a confirm may take, and short enough that what a dead relay had claimed goes out soon. */
+const LEASE_SECONDS = 15
 const POLL_MS = 1_000
 
 /**
@@ -88,13 +89,14 @@ const markSent = (db: Db, token: string, seqs: number[]) =>
          where seq = any(${seqs}::bigint[]) and lease_token = ${token}::uuid`
   )
 
-/** Gives a row back with the reason; it is tried again after a delay that doubles up to a minute. */
-const giveBack = (db: Db, token: string, seq: number, reason: string) =>
+/** Gives rows back with the reason; they are tried again after a delay that doubles up to ten seconds. */
+const giveBack = (db: Db, token: string, seqs: number[], reasons: string[]) =>
   run(
     db,
-    SQL`update outbox set lease_token = null, lease_until = now() + least(interval '1 second' * power(2, least(attempts, 6)), interval '60 seconds'),
-               last_error = ${reason}
-         where seq = ${seq}::bigint and lease_token = ${token}::uuid`
+    SQL`update outbox set lease_token = null, lease_until = now() + least(interval '0.5 seconds' * power(2, least(attempts, 6)), interval '10 seconds'),
+               last_error = refused.reason
+          from unnest(${seqs}::bigint[], ${reasons}::text[]) as refused(seq, reason)
+         where outbox.seq = refused.seq and lease_token = ${token}::uuid`
   )
 
 /** Publishes a batch and tells how many rows it took; one that the broker returned or refused is given back. */
@@ -107,15 +109,26 @@ async function relayBatch(sql: Sql, bus: Bus, source: string): Promise<number> {
   const marked = sent.length > 0 ? await markSent(sql, token, sent) : 0
   published.inc({ outcome: 'sent' }, marked)
   if (marked < sent.length) leaseConflicts.inc({}, sent.length - marked)
-  for (const [index, outcome] of outcomes.entries()) {
-    const row = batch[index]
-    if (outcome.status === 'fulfilled' || !row) continue
-    const reason = outcome.reason instanceof Error ? outcome.reason.message : 'not published'
-    published.inc({ outcome: 'refused' })
-    log.warn({ event: row.id, type: row.type, reason }, 'event not published, it stays in the outbox')
-    await giveBack(sql, token, row.seq, reason)
-  }
+  const refused = batch.flatMap((row, index) => {
+    const outcome = outcomes[index]
+    return outcome?.status === 'rejected'
+      ? [{ ...row, reason: outcome.reason instanceof Error ? outcome.reason.message : 'not published' }]
+      : []
+  })
+  if (refused.length > 0) await handBack(sql, token, refused)
   return batch.length
+}
+
+async function handBack(sql: Sql, token: string, refused: (Row & { reason: string })[]) {
+  published.inc({ outcome: 'refused' }, refused.length)
+  const [{ id, type, reason } = {}] = refused
+  log.warn({ events: refused.length, event: id, type, reason }, 'events not published, they stay in the outbox')
+  await giveBack(
+    sql,
+    token,
+    refused.map(({ seq }) => seq),
+    refused.map((row) => row.reason)
+  )
 }
 
 const toEvent = (row: Row, source: string): Event => ({

@@ -36,7 +36,7 @@ export const NotificationQuery = t.Object({
 /** A message that could not be processed; its content is not shown, it may hold personal data. */
 export const DeadLetter = t.Object({
   id: Uuid,
-  queue: t.String({ examples: ['notifier.events'] }),
+  queue: t.String({ examples: ['notifier.events.v1'] }),
   type: t.String({ examples: ['healthmed.appointment.confirmed.v1'] }),
   messageId: t.String(),
   reason: t.String(),

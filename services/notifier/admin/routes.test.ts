@@ -141,16 +141,14 @@ test.each([
     'not known here'
   ],
   ['a missing field', JSON.stringify({ ...someEvent('healthmed.user.updated.v1', somePatient()), data: {} }), 'not valid at']
-])('%s ends as a dead letter with its reason, and others go on within a second', async (_, content, reason) => {
+])('%s ends as a dead letter with its reason, and others go on', async (_, content, reason) => {
   const messageId = Bun.randomUUIDv7()
-  const since = performance.now()
   await publishRaw(content, { messageId, type: 'healthmed.user.updated.v1' })
   await booked()
-  expect(performance.now() - since).toBeLessThan(3_000)
   const letter = await eventually(async () =>
     (await letters()).find((item) => (item as Item & { messageId: string }).messageId === messageId)
   )
-  expect(letter.queue).toBe('notifier.events')
+  expect(letter.queue).toBe('notifier.events.v1')
   expect(letter.reason).toContain(reason)
 })
 
@@ -159,13 +157,13 @@ test('dead letters are put back, and those that can be processed now are', async
   const person = someDoctor()
   const event = someEvent('healthmed.doctor.approved.v1', { id: person.id })
   await rig.bus.deadLetter(Buffer.from(JSON.stringify(event)), {
-    queue: 'notifier.events',
+    queue: 'notifier.events.v1',
     type: event.type,
     messageId: event.id,
     reason: 'the person is not known yet'
   })
   await rig.bus.deadLetter(Buffer.from('{'), {
-    queue: 'notifier.events',
+    queue: 'notifier.events.v1',
     type: 'x',
     messageId: 'broken',
     reason: 'the message is not JSON'

@@ -105,4 +105,5 @@ create table inbox (
   event jsonb
 );
 create index inbox_waiting on inbox (next_try_at) where done_at is null;
+create index inbox_waiting_subject on inbox ((event->>'subject'), event_id) where done_at is null;
 create index inbox_done on inbox (done_at) where done_at is not null;

@@ -76,7 +76,7 @@ test('an erased person gets one last mail and is forgotten, also what they wrote
   const [doctor, patient] = [someDoctor(), somePatient({ name: 'Zuleica Prado' })]
   await rig.publish(...[doctor, patient].map((person) => someEvent('healthmed.user.registered.v1', person)))
   await rig.bus.deadLetter(Buffer.from(JSON.stringify(someEvent('healthmed.user.updated.v1', patient))), {
-    queue: 'notifier.events',
+    queue: 'notifier.events.v1',
     type: 'healthmed.user.updated.v1',
     messageId: Bun.randomUUIDv7(),
     reason: 'x'
