@@ -2,7 +2,7 @@ import { Value } from '@sinclair/typebox/value'
 import type { ConsumeMessage } from 'amqplib'
 import SQL from 'sql-template-strings'
 import type { Bus, Subscription } from './bus.ts'
-import { type Db, maybeOne, rows, run, type Sql, transaction } from './db.ts'
+import { type Db, maybeOne, run, type Sql, transaction } from './db.ts'
 import { Envelope, type Event, type EventType, events, isEventType } from './events.ts'
 import { describeError, log, traced } from './log.ts'
 import { counter } from './metrics.ts'
@@ -244,7 +244,3 @@ async function inSavepoint(tx: Db, work: (inner: Db) => Promise<void>): Promise<
     return error
   }
 }
-
-/** How many events wait for another try. */
-export const waitingEvents = async (db: Db): Promise<number> =>
-  (await rows<{ count: number }>(db, SQL`select count(*) as count from inbox where done_at is null`))[0]?.count ?? 0

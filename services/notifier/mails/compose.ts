@@ -2,7 +2,7 @@ import type { SendMailOptions } from 'nodemailer'
 import type { Locale, Person } from '../people/queries.ts'
 import { type Address, calendarPart } from './calendar.ts'
 import { toHtml, toText } from './html.ts'
-import type { Content, Facts, MailData, Template } from './model.ts'
+import type { Facts, MailData, Template } from './model.ts'
 import { english } from './words-en.ts'
 import { portuguese } from './words-pt.ts'
 
@@ -56,12 +56,6 @@ export function compose(draft: Draft, sender: Sender): SendMailOptions {
     disableFileAccess: true,
     disableUrlAccess: true
   }
-}
-
-/** The words of a draft alone, for the page that shows them all. */
-export const contentOf = (draft: Draft, sender: Sender): Content => {
-  const facts = factsOf(draft, sender)
-  return words[facts.locale][draft.template](facts)
 }
 
 function factsOf({ recipient, doctor, patient, data }: Draft, { publicUrl }: Sender): Facts {
