@@ -1,0 +1,134 @@
+import { cpf } from 'cpf-cnpj-validator'
+import { clientOf, onceKnown } from '../../dev/client.ts'
+import { GATEWAYS } from './engine.ts'
+
+/** What clients saw: `failed` are 5xx and broken connections, with the reason; `refused` are connections that no gateway took, tried again at the other. */
+export type Tally = { requests: number; failed: string[]; refused: number; slowestMs: number; bookings: number }
+
+const READERS = 4
+/** Light on purpose: what is looked for is failures, not speed. */
+const THINK_MS = 40
+
+type Slot = { start: string }
+type World = { doctorId: string; tokens: string[] }
+
+/** People for the load: a doctor with hours around the clock, approved by the admin, and four patients. */
+export async function prepare(adminPassword: string): Promise<World> {
+  const { want } = clientOf(GATEWAYS[0])
+  const tag = crypto.randomUUID().slice(0, 8)
+  const register = (kind: 'patients' | 'doctors', nth: number, more = {}) =>
+    want<{ id: string; email: string }>('POST', `/v1/auth/${kind}`, {
+      body: {
+        name: `Pessoa ${nth}`,
+        email: `load-${tag}-${nth}@healthmed.example`,
+        cpf: cpf.generate(),
+        password: 'carga-leve-mas-longa',
+        ...more
+      }
+    })
+  const logIn = async (identifier: string, password = 'carga-leve-mas-longa') =>
+    (await want<{ accessToken: string }>('POST', '/v1/auth/login', { body: { identifier, password } })).accessToken
+  const doctor = await register('doctors', 0, { crm: `${100_000 + Math.floor(Math.random() * 900_000)}-SP` })
+  const admin = await logIn('admin@healthmed.example', adminPassword)
+  await want('POST', `/v1/admin/doctors/${doctor.id}/approve`, { token: admin })
+  const token = await logIn(doctor.email)
+  const profile = { specialties: ['cardiologia'], price: { amount: 20000, currency: 'BRL' }, timezone: 'America/Sao_Paulo' }
+  await onceKnown(() => want('PUT', '/v1/doctors/me/profile', { token, body: profile }))
+  const rules = [1, 2, 3, 4, 5, 6, 7].map((weekday) => ({ weekday, start: '00:00', end: '24:00' }))
+  await want('PUT', '/v1/doctors/me/schedule', { token, body: { slotMinutes: 30, rules } })
+  const patients = await Promise.all([1, 2, 3, 4].map((nth) => register('patients', nth)))
+  return { doctorId: doctor.id, tokens: await Promise.all(patients.map(({ email }) => logIn(email))) }
+}
+
+/** Which gateways a balancer would send to: those that answered its last look, a third of a second ago at most. */
+function watchGateways(): { up: () => string[]; stop: () => void } {
+  const well = new Set<string>(GATEWAYS)
+  const look = async (gateway: string) => {
+    const response = await fetch(`${gateway}/health`, { signal: AbortSignal.timeout(2_000), keepalive: false }).catch(() => undefined)
+    if (response?.ok) well.add(gateway)
+    else well.delete(gateway)
+  }
+  const timer = setInterval(() => GATEWAYS.forEach((gateway) => void look(gateway)), 300)
+  return { up: () => [...well], stop: () => clearInterval(timer) }
+}
+
+/** Load that runs until it is stopped: readers of every service, and one patient after another who books and cancels. */
+export function startLoad({ doctorId, tokens }: World): { tally: Tally; stop: () => Promise<void> } {
+  const tally: Tally = { requests: 0, failed: [], refused: 0, slowestMs: 0, bookings: 0 }
+  let stopped = false
+  const balancer = watchGateways()
+
+  /** One request as it comes through a balancer: a gateway that takes no connection is left out, nothing else is tried again. */
+  async function ask(method: string, path: string, token?: string, body?: unknown): Promise<{ status: number; body: unknown }> {
+    const since = performance.now()
+    tally.requests++
+    const up = balancer.up()
+    const first = tally.requests % Math.max(1, up.length)
+    for (const gateway of [...up.slice(first), ...up.slice(0, first)]) {
+      try {
+        const response = await fetch(`${gateway}${path}`, {
+          method,
+          headers: {
+            ...(token && { authorization: `Bearer ${token}` }),
+            ...(body !== undefined && { 'content-type': 'application/json', 'idempotency-key': crypto.randomUUID() })
+          },
+          ...(body !== undefined && { body: JSON.stringify(body) }),
+          signal: AbortSignal.timeout(20_000)
+        })
+        const text = await response.text()
+        tally.slowestMs = Math.max(tally.slowestMs, performance.now() - since)
+        if (response.status >= 500) tally.failed.push(`${method} ${path.split('?')[0]} ${response.status} ${text.slice(0, 120)}`)
+        return { status: response.status, body: text ? JSON.parse(text) : undefined }
+      } catch (error) {
+        const { code, message } = error as Error & { code?: string }
+        if (code === 'ConnectionRefused') tally.refused++
+        else {
+          tally.failed.push(`${method} ${path.split('?')[0]} ${code ?? message}`)
+          return { status: 0, body: undefined }
+        }
+      }
+    }
+    tally.failed.push(`${method} ${path} no gateway took the connection`)
+    return { status: 0, body: undefined }
+  }
+
+  const reads: ((token: string) => Promise<unknown>)[] = [
+    () => ask('GET', '/v1/specialties'),
+    () => ask('GET', `/v1/doctors/${doctorId}/slots`),
+    (token) => ask('GET', '/v1/auth/me', token),
+    (token) => ask('GET', '/v1/appointments', token),
+    (token) => ask('GET', '/v1/auth/sessions', token)
+  ]
+  const reader = async (nth: number) => {
+    for (let turn = nth; !stopped; turn++) {
+      await reads[turn % reads.length]?.(tokens[nth % tokens.length] ?? '')
+      await Bun.sleep(THINK_MS)
+    }
+  }
+  const booker = async () => {
+    for (let turn = 0; !stopped; turn++) {
+      const token = tokens[turn % tokens.length]
+      const { body } = await ask('GET', `/v1/doctors/${doctorId}/slots`)
+      const slots = (body as { slots?: Slot[] } | undefined)?.slots ?? []
+      const start = slots[turn % Math.max(1, slots.length)]?.start
+      const booked = await ask('POST', '/v1/appointments', token, { doctorId, start })
+      if (booked.status === 201) {
+        tally.bookings++
+        await ask('POST', `/v1/appointments/${(booked.body as { id: string }).id}/cancel`, token, { reason: 'carga' })
+      }
+      await Bun.sleep(THINK_MS * 4)
+    }
+  }
+  const work = Promise.all([...Array.from({ length: READERS }, (_, nth) => reader(nth)), booker()])
+  return {
+    tally,
+    stop: async () => {
+      stopped = true
+      await work
+      balancer.stop()
+    }
+  }
+}
+
+/** How many requests may be under way at once: so many may a killed gateway take along. */
+export const WIDTH = READERS + 1

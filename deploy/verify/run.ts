@@ -1,0 +1,107 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { bold, green, red, say, step } from '../../dev/terminal.ts'
+import { compose, containersOf, GATEWAYS, killAndStart, MAILBOX, metricOf, run } from './engine.ts'
+import { prepare, startLoad, type Tally, WIDTH } from './load.ts'
+
+/*
+ * `deploy/verify-compose`: builds and starts the containers in a project of their own, plays the tour, scales every service, looks whether the
+ * replicas are used evenly, kills one container of each service under load, and prints a verdict. `--keep` leaves the containers running.
+ */
+const root = join(import.meta.dir, '..', '..')
+const scale = { gateway: 2, auth: 2, scheduling: 3, notifier: 2 }
+type Service = keyof typeof scale
+const opsPort = (service: Service) => (service === 'gateway' ? 9090 : 8000)
+/** What tells how much each replica did. */
+const workOf = (service: Service) => (service === 'notifier' ? 'healthmed_events_consumed_total' : 'healthmed_http_request_seconds_count')
+const AWAY_MS = 6_000
+const verdicts: { what: string; right: boolean; figures: string }[] = []
+const judge = (what: string, right: boolean, figures: string) => void verdicts.push({ what, right, figures })
+
+async function main(): Promise<number> {
+  say(bold('Containers under test'))
+  await step('Secrets', () => run([join(root, 'deploy/init-secrets')]))
+  await step('Clean slate', () => compose('down', '--volumes', '--remove-orphans'))
+  await step('Images', () => compose('build', '--quiet'))
+  const since = performance.now()
+  await step('Up and healthy', () => compose('up', '--detach', '--wait', '--wait-timeout', '180'))
+  judge('up --wait on a clean engine', true, `${((performance.now() - since) / 1000).toFixed(0)} s`)
+  const password = readFileSync(join(root, 'deploy/secrets/admin_password'), 'utf8').trim()
+  await tour(password)
+  const scaling = Object.entries(scale).flatMap(([service, count]) => ['--scale', `${service}=${count}`])
+  await step('Scaled', () => compose('up', '--detach', '--wait', '--wait-timeout', '180', '--no-recreate', ...scaling))
+  const world = await step('People for the load', () => prepare(password))
+  await evenUse(world)
+  for (const service of Object.keys(scale) as Service[]) await killOne(service, world)
+  await tour(password)
+  return report()
+}
+
+async function tour(password: string): Promise<void> {
+  const gateway = (await compose('port', 'gateway', '8000')).trim()
+  const env = { ...process.env, GATEWAY_URL: `http://${gateway}`, MAILBOX_URL: MAILBOX, ADMIN_PASSWORD: password }
+  const said = await step('Tour', () => run([process.execPath, 'dev/tour.ts'], env)).catch((error: Error) => error.message)
+  const last = said.trim().split('\n').at(-1) ?? ''
+  judge('tour', last.includes('went through'), last.replace(/^\W*The tour /, ''))
+}
+
+/** Every replica does at least half of what the busiest does. */
+async function evenUse(world: Awaited<ReturnType<typeof prepare>>): Promise<void> {
+  // longer than the gateways take to learn of new addresses
+  await Bun.sleep(5_000)
+  const counts = async () => {
+    const all: Record<string, number[]> = {}
+    for (const service of Object.keys(scale) as Service[]) {
+      const containers = await containersOf(service)
+      all[service] = await Promise.all(containers.map((id) => metricOf(id, opsPort(service), workOf(service))))
+    }
+    return all
+  }
+  const before = await counts()
+  const load = startLoad(world)
+  await step('Load on all replicas', () => Bun.sleep(20_000))
+  await load.stop()
+  await Bun.sleep(2_000)
+  const after = await counts()
+  for (const service of Object.keys(scale) as Service[]) {
+    const shares = after[service]?.map((count, index) => count - (before[service]?.[index] ?? 0)) ?? []
+    const even = shares.length === scale[service] && Math.min(...shares) >= Math.max(...shares) / 2
+    judge(`${service} = ${scale[service]}, used evenly`, even, shares.join(' : '))
+  }
+  judge('load without a kill', load.tally.failed.length === 0, figuresOf(load.tally))
+}
+
+/** Of a killed service nothing may fail but what a killed gateway had under way. */
+async function killOne(service: Service, world: Awaited<ReturnType<typeof prepare>>): Promise<void> {
+  const [victim = ''] = await containersOf(service)
+  const load = startLoad(world)
+  await Bun.sleep(2_000)
+  await step(`One ${service} killed`, () => killAndStart(victim, AWAY_MS))
+  await Bun.sleep(4_000)
+  await load.stop()
+  judge(`kill of one ${service}`, load.tally.failed.length <= (service === 'gateway' ? WIDTH : 0), figuresOf(load.tally))
+  for (const failure of load.tally.failed.slice(0, 8)) say(`    ${failure}`)
+}
+
+const figuresOf = ({ requests, failed, refused, slowestMs, bookings }: Tally) =>
+  `${requests} requests, ${bookings} bookings, ${failed.length} failed, slowest ${Math.round(slowestMs)} ms${refused ? `, ${refused} went to the other gateway` : ''}`
+
+function report(): number {
+  say(`\n${bold('Verdict')}`)
+  for (const { what, right, figures } of verdicts) say(`  ${right ? green('✓') : red('✗')} ${what.padEnd(34)} ${figures}`)
+  const wrong = verdicts.filter(({ right }) => !right).length
+  say(wrong === 0 ? green('\nAll of it holds.') : red(`\n${wrong} of ${verdicts.length} do not hold.`))
+  return wrong === 0 ? 0 : 1
+}
+
+let code = 1
+try {
+  code = await main()
+} catch (error) {
+  say(red(error instanceof Error ? error.message : String(error)))
+  report()
+} finally {
+  if (process.argv.includes('--keep')) say(`The containers run on: ${GATEWAYS.join(', ')}; mails at ${MAILBOX}`)
+  else await step('Taken away', () => compose('down', '--volumes', '--remove-orphans'))
+}
+process.exit(code)
