@@ -12,6 +12,7 @@ import { readSettings } from '#platform/settings'
 import { stopOnSignal } from '#platform/stop'
 import { scheduling } from './app.ts'
 import { startExpiry } from './appointments/expire.ts'
+import { startLearning } from './doctors/walk.ts'
 import { peopleHandlers } from './people/follow.ts'
 import { settingsSchema } from './settings.ts'
 import { followChanges } from './stream/changes.ts'
@@ -26,6 +27,7 @@ const consuming = consumer.start(bus)
 const relay = await startRelay(sql, bus, 'scheduling')
 const changes = await followChanges(sql)
 const stopExpiry = startExpiry(sql, clock)
+const stopLearning = startLearning(sql, clock)
 const purge = setInterval(() => purgeIdempotencyKeys(sql).catch(() => {}), 3_600_000)
 
 const app = scheduling({
@@ -49,7 +51,7 @@ stopOnSignal([
   ['requests', server.stop],
   ['consumer', bus.stopConsuming],
   ['retries', consuming.stop],
-  ['jobs', () => Promise.all([stopExpiry(), changes.stop(), clearInterval(purge)])],
+  ['jobs', () => Promise.all([stopExpiry(), stopLearning(), changes.stop(), clearInterval(purge)])],
   ['relay', relay.stop],
   ['broker', bus.close],
   ['keys', trust.stop],

@@ -4,6 +4,7 @@ import SQL from 'sql-template-strings'
 import { rows, run } from '#platform/db'
 import type { UserSnapshot } from '#platform/events'
 import { type Body, expected, type Rig, startRig } from '../testing.ts'
+import { learn } from './walk.ts'
 
 let rig: Rig
 const doctors: UserSnapshot[] = []
@@ -165,6 +166,11 @@ test('of many doctors the pages in each order are those of the naive answer, wit
   }
   await run(rig.sql, SQL`update next_free set at = 'epoch'`)
   for (let round = 0; round < 2; round++) expect(await pages('')).toEqual(byNext.map(({ id }) => id))
+  while ((await learn(rig.sql, rig.now.epochMilliseconds)) > 0);
+  expect(await pages('')).toEqual(byNext.map(({ id }) => id))
+  expect(
+    await rows(rig.sql, SQL`select 1 from next_free n join doctors d on d.id = n.doctor_id where d.listed and n.then_at is null`)
+  ).toEqual([])
   expect(await pages('&sort=name')).toHaveLength(150)
   const first = (await rig.call('GET', '/v1/slots?specialty=urologia&limit=100')).body.items
   const naive = (

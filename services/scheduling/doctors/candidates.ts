@@ -14,11 +14,18 @@ export type Candidate = OfferColumns & {
   priceCurrency: string
   bio: string | null
   bound: Date
+  thenAt: Date | null
   generation: number
 }
 
-/** Which listed doctors; every filter is optional. */
-export type Filter = { specialty?: string | undefined; q?: string | undefined; maxPrice?: number | undefined; id?: string | undefined }
+/** Which listed doctors; every filter is optional. `unknown` are those of whom it is not known what comes after the next slot. */
+export type Filter = {
+  unknown?: boolean | undefined
+  specialty?: string | undefined
+  q?: string | undefined
+  maxPrice?: number | undefined
+  id?: string | undefined
+}
 /** What the database itself can put doctors in order by. */
 export type Order = 'bound' | 'price' | 'name'
 /** A place in an order: what decides, Unix ms for a bound, and the id behind it. */
@@ -40,30 +47,34 @@ export type From = { after: Place | undefined; seen: string[] }
 export const candidates = (db: Db, filter: Filter, order: Order, from: From, limit: number, span: Span) =>
   rows<Candidate>(db, withTimes(chosen(filter).append(ordered(order, from, limit)), order, span))
 
-const chosen = ({ specialty, q, maxPrice, id }: Filter): SQLStatement => SQL`
-  select d.*, n.at as bound, n.generation from doctors d join next_free n on n.doctor_id = d.id
-   where d.listed
-     and (${id ?? null}::uuid is null or d.id = ${id ?? null}::uuid)
-     and (${specialty ?? null}::text is null or d.specialties @> array[${specialty ?? null}::text])
-     and (${maxPrice ?? null}::int is null or d.price_amount <= ${maxPrice ?? null}::int)
-     and (${likeOf(q)}::text is null or d.name_folded like ${likeOf(q)}::text)`
+/** Each set of filters is a statement of its own, so that the planner knows which of them there are. */
+function chosen({ unknown, specialty, q, maxPrice, id }: Filter): SQLStatement {
+  const statement = SQL`select d.*, n.at as bound, n.then_at, n.generation from doctors d join next_free n on n.doctor_id = d.id where d.listed`
+  if (unknown) statement.append(SQL` and n.then_at is null`)
+  if (id !== undefined) statement.append(SQL` and d.id = ${id}::uuid`)
+  if (specialty !== undefined) statement.append(SQL` and d.specialties @> array[${specialty}::text]`)
+  if (maxPrice !== undefined) statement.append(SQL` and d.price_amount <= ${maxPrice}::int`)
+  if (q !== undefined) statement.append(SQL` and d.name_folded like ${likeOf(q)}::text`)
+  return statement
+}
 
-const likeOf = (q: string | undefined): string | null =>
-  q === undefined
-    ? null
-    : `%${fold(q)
-        .trim()
-        .replace(/[\\%_]/g, '\\$&')
-        .replace(/\s+/g, '%')}%`
+const likeOf = (q: string): string =>
+  `%${fold(q)
+    .trim()
+    .replace(/[\\%_]/g, '\\$&')
+    .replace(/\s+/g, '%')}%`
 
 function ordered(order: Order, { after, seen }: From, limit: number): SQLStatement {
-  const [key, id] = after ?? [null, null]
+  const [key, id] = after ?? []
   if (order === 'price')
-    return SQL` and (${id}::uuid is null or (d.price_amount, d.id) > (${key}::int, ${id}::uuid)) order by d.price_amount, d.id limit ${limit}`
+    return (after ? SQL` and (d.price_amount, d.id) > (${key}::int, ${id}::uuid)` : SQL``).append(
+      SQL` order by d.price_amount, d.id limit ${limit}`
+    )
   if (order === 'name')
-    return SQL` and (${id}::uuid is null or (d.name_folded collate "C", d.id) > (${key}::text, ${id}::uuid))
-              order by d.name_folded collate "C", d.id limit ${limit}`
-  return SQL` and n.doctor_id <> all(${seen}::uuid[]) order by n.at, n.doctor_id limit ${limit}`
+    return (after ? SQL` and (d.name_folded collate "C", d.id) > (${key}::text, ${id}::uuid)` : SQL``).append(
+      SQL` order by d.name_folded collate "C", d.id limit ${limit}`
+    )
+  return (seen.length > 0 ? SQL` and n.doctor_id <> all(${seen}::uuid[])` : SQL``).append(SQL` order by n.at, n.doctor_id limit ${limit}`)
 }
 
 const withTimes = (doctors: SQLStatement, order: Order, { now, until }: Span): SQLStatement =>
@@ -71,7 +82,7 @@ const withTimes = (doctors: SQLStatement, order: Order, { now, until }: Span): S
     .append(doctors)
     .append(SQL`)
   select d.id, d.name, d.name_folded, d.crm, d.specialties, d.price_amount, d.price_currency, d.bio, d.timezone, d.slot_minutes, d.buffer_minutes,
-         d.min_notice_minutes, d.booking_window_days, d.rules, d.bound, d.generation,
+         d.min_notice_minutes, d.booking_window_days, d.rules, d.bound, d.then_at, d.generation,
          coalesce(e.exceptions, '[]') as exceptions, coalesce(a.busy, '[]') as busy
     from d
     left join lateral (

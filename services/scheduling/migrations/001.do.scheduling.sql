@@ -39,6 +39,8 @@ create table doctors (
   ) stored
 );
 create index doctors_specialties on doctors using gin (specialties) where listed;
+create index doctors_by_price on doctors (price_amount, id) where listed;
+create index doctors_by_name on doctors (name_folded collate "C", id) where listed;
 create index doctors_name on doctors using gin (name_folded extensions.gin_trgm_ops) where listed;
 
 create table exceptions (
@@ -135,13 +137,18 @@ create index waitlist_of_patient on waitlist (patient_id) where status <> 'done'
 create table next_free (
   doctor_id uuid primary key references doctors on delete cascade,
   at timestamptz(3) not null default 'epoch',
+  -- from when on nobody may book what starts at `at`, for the notice; and the same bound for what comes after it: null where it is not known
+  doubt_at timestamptz(3),
+  then_at timestamptz(3),
   generation int not null default 0
 );
 create index next_free_order on next_free (at, doctor_id);
+create index next_free_doubts on next_free (doubt_at) where then_at is not null;
+create index next_free_unknowns on next_free (at, doctor_id) where then_at is null;
 create function next_free_unknown() returns trigger language plpgsql as $$
 begin
   insert into next_free (doctor_id) values ((to_jsonb(new) ->> tg_argv[0])::uuid)
-      on conflict (doctor_id) do update set at = 'epoch', generation = next_free.generation + 1;
+      on conflict (doctor_id) do update set at = 'epoch', doubt_at = null, then_at = null, generation = next_free.generation + 1;
   return null;
 end $$;
 create trigger next_free_begins after insert on doctors for each row execute function next_free_unknown('id');
@@ -190,6 +197,7 @@ create table inbox (
   event jsonb
 );
 create index inbox_waiting on inbox (next_try_at) where done_at is null;
+create index inbox_waiting_subject on inbox ((event->>'subject'), event_id) where done_at is null;
 create index inbox_done on inbox (done_at) where done_at is not null;
 
 create table outbox (
