@@ -171,7 +171,8 @@ export async function expected<Shape>(status: number, answer: Promise<Answer<Sha
 /** `409 slot_taken`, or `201` where there is no code: what a refusal is about, in one word for a comparison. */
 export const outcome = ({ status, body }: Answer): string => [status, body.code].filter(Boolean).join(' ')
 
-const eventOf = <T extends EventType>(type: T, data: EventData<T>): Event<T> => ({
+/** An event as a relay publishes it. */
+export const eventOf = <T extends EventType>(type: T, data: EventData<T>): Event<T> => ({
   specversion: '1.0',
   id: Bun.randomUUIDv7(),
   type,
