@@ -62,9 +62,7 @@ export async function planServices({ settings, secrets, databaseUrl, brokerUrl, 
         SERVICE_NAME: 'gateway',
         PORT: String(settings.PORT),
         OPS_PORT: String(gatewayOps),
-        RATE_LIMIT: settings.RATE_LIMIT,
-        // Bun's own limit of 256 calls at once would hold back event streams and everything behind them
-        BUN_CONFIG_MAX_HTTP_REQUESTS: '20000'
+        RATE_LIMIT: settings.RATE_LIMIT
       }
     }
   ]

@@ -7,12 +7,13 @@ import { Problem, problemBody } from '#platform/problem'
 import { CLOSE, readBody } from './body.ts'
 import type { ClientOf } from './clients.ts'
 import { type Cors, withCors } from './cors.ts'
-import { ClientLeft, forward } from './forward.ts'
+import { ClientLeft, follow, forward, isStreamed } from './forward.ts'
 import type { Count, Told } from './limits.ts'
 import { type Endpoint, matcherOf, targetOf } from './match.ts'
 import type { Room } from './room.ts'
 import { routes, type Service, STREAM } from './routes.ts'
 import type { Upstream } from './upstreams.ts'
+import type { Received } from './wire.ts'
 
 /** What the gateway needs: where the services are, the check of tokens and whether it has its keys, limits, its own pages. */
 export type Needs = {
@@ -52,7 +53,7 @@ export function gatewayOf(needs: Needs): Gateway {
   const find = matcherOf(routes)
   const { answerMs, bodyMs } = needs.patience ?? patience
 
-  const call = async (request: Request, server: Server<undefined>, work: Work, query: string, endpoint: Endpoint): Promise<Response> => {
+  const call = async (request: Request, server: Server<undefined>, work: Work, query: string, endpoint: Endpoint): Promise<Received> => {
     const { headers, method } = request
     const route = endpoint.methods.get(method)
     if (!route) return refuseMethod(method, endpoint)
@@ -64,13 +65,24 @@ export function gatewayOf(needs: Needs): Gateway {
     const leave = needs.room.take(route.path === STREAM ? 'streams' : 'calls')
     let stays = false
     try {
-      const { requestId, traceparent } = work
-      const target = work.path + query
-      const sent = { method, target, headers, body, client, scheme: needs.scheme, requestId, traceparent, signal: request.signal }
-      const { answer, isStream } = await forward(needs.upstreams[route.service], sent, answerMs, leave)
-      if (isStream) server.timeout(request, 0)
-      stays = isStream
-      return answer
+      const received = await forward(needs.upstreams[route.service], {
+        method,
+        target: work.path + query,
+        headers,
+        body,
+        client,
+        scheme: needs.scheme,
+        requestId: work.requestId,
+        traceparent: work.traceparent,
+        patienceMs: answerMs,
+        hasLeft: () => request.signal.aborted
+      })
+      if (isStreamed(received.body) && received.headers['content-type']?.startsWith('text/event-stream')) {
+        stays = true
+        server.timeout(request, 0)
+        follow(received.body).then(leave)
+      }
+      return received
     } finally {
       if (!stays) leave()
     }
@@ -89,7 +101,7 @@ export function gatewayOf(needs: Needs): Gateway {
       told: undefined,
       personal: false
     }
-    let answer: Response
+    let answer: Received
     try {
       if (!target) throw new Problem('bad_request', 'The path or the Host header is not one that can be served', CLOSE)
       const endpoint = find(target.path)
@@ -107,7 +119,7 @@ const isForwarded = (path: string) => path.startsWith('/v1/') || path.startsWith
 
 async function ownPage(needs: Needs, request: Request, server: Server<undefined>): Promise<Response> {
   const answer = await needs.pages(request, server.requestIP(request)?.address)
-  secure(answer.headers)
+  for (const [name, value] of Object.entries(protection)) if (!answer.headers.has(name)) answer.headers.set(name, value)
   if (needs.draining()) answer.headers.set('connection', 'close')
   return answer
 }
@@ -120,46 +132,53 @@ async function admit({ verify, keysKnown }: Needs, authorization: string | null,
   return who
 }
 
-function refuseMethod(method: string, { allow }: Endpoint): Response {
-  if (method === 'OPTIONS') return new Response(null, { status: 204, headers: { allow } })
+function refuseMethod(method: string, { allow }: Endpoint): Received {
+  if (method === 'OPTIONS') return { status: 204, headers: { allow }, body: null }
   throw new Problem('method_not_allowed', undefined, { headers: { allow } })
 }
 
-function refusal(error: unknown, { requestId, path }: Work, method: string): Response {
-  if (error instanceof ClientLeft) return new Response(null, { status: 499 })
+function refusal(error: unknown, { requestId, path }: Work, method: string): Received {
+  if (error instanceof ClientLeft) return { status: 499, headers: {}, body: null }
   const problem = error instanceof Problem ? error : new Problem('internal_error')
   if (problem !== error) log.error({ requestId, ...describeError(error) }, 'request failed')
   const headers = { ...problem.headers, 'content-type': 'application/problem+json' }
-  if (method === 'HEAD') return new Response(null, { status: problem.status, headers })
-  return new Response(JSON.stringify(problemBody(problem, path, requestId)), { status: problem.status, headers })
+  const body = method === 'HEAD' ? null : Buffer.from(JSON.stringify(problemBody(problem, path, requestId)))
+  return { status: problem.status, headers, body }
 }
 
-function finish(answer: Response, work: Work, request: Request, needs: Needs): Response {
-  const { headers, status } = answer
-  headers.set('x-request-id', work.requestId)
-  secure(headers)
-  if (work.told && !headers.has('ratelimit')) {
-    headers.set('ratelimit-policy', work.told['ratelimit-policy'])
-    headers.set('ratelimit', work.told.ratelimit)
-  }
-  if ((work.personal || status >= 400) && !headers.has('cache-control')) headers.set('cache-control', 'no-store')
-  if (needs.draining()) headers.set('connection', 'close')
+function finish({ status, headers, body }: Received, work: Work, request: Request, needs: Needs): Response {
+  headers['x-request-id'] = work.requestId
+  Object.assign(headers, protection)
+  if (work.told && !headers.ratelimit) Object.assign(headers, work.told)
+  if ((work.personal || status >= 400) && !headers['cache-control']) headers['cache-control'] = 'no-store'
+  if (needs.draining()) headers.connection = 'close'
   withCors(needs.cors, request, headers)
   record(work, request.method, status)
-  return answer
+  return new Response(isStreamed(body) ? body.readable : body, { status, headers })
 }
 
-/** Headers that every answer has; a page's own stricter policy stays. */
-function secure(headers: Headers): void {
-  headers.set('x-content-type-options', 'nosniff')
-  headers.set('x-frame-options', 'DENY')
-  headers.set('referrer-policy', 'no-referrer')
-  headers.set('cross-origin-opener-policy', 'same-origin')
-  if (!headers.has('content-security-policy')) headers.set('content-security-policy', "default-src 'none'; frame-ancestors 'none'")
+/** Headers that every answer has; the policy of a page is its own. */
+const protection = {
+  'x-content-type-options': 'nosniff',
+  'x-frame-options': 'DENY',
+  'referrer-policy': 'no-referrer',
+  'content-security-policy': "default-src 'none'; frame-ancestors 'none'"
+}
+
+const timers = new Map<string, ReturnType<typeof httpRequests.labels>>()
+/** The series of one kind of answer; looking it up by its labels each time would cost more than counting. */
+function timerOf(method: string, route: string, status: number) {
+  const key = `${method}${status}${route}`
+  let timer = timers.get(key)
+  if (!timer) {
+    timer = httpRequests.labels({ method, route, status: String(status) })
+    timers.set(key, timer)
+  }
+  return timer
 }
 
 function record({ requestId, traceparent, route, started }: Work, method: string, status: number): void {
   const ms = performance.now() - started
-  httpRequests.observe({ method, route, status: String(status) }, ms / 1000)
+  timerOf(method, route, status).observe(ms / 1000)
   log.info({ requestId, traceId: traceparent.slice(3, 35), method, route, status, ms: Math.round(ms * 10) / 10 }, 'request')
 }

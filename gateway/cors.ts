@@ -8,15 +8,15 @@ const ALLOWED = 'authorization, content-type, idempotency-key, if-match, if-none
 const EXPOSED = 'etag, idempotency-replayed, location, ratelimit, ratelimit-policy, retry-after, x-request-id'
 
 /** Adds what a browser needs to know where the origin of the request is a known one. Tokens are sent by hand: no credentials mode. */
-export function withCors(cors: Cors, request: Request, headers: Headers): void {
+export function withCors(cors: Cors, request: Request, headers: Record<string, string>): void {
   if (cors.size === 0) return
-  headers.append('vary', 'Origin')
+  headers.vary = headers.vary ? `${headers.vary}, Origin` : 'Origin'
   const origin = request.headers.get('origin')
   if (origin === null || !(cors.has('*') || cors.has(origin))) return
-  headers.set('access-control-allow-origin', cors.has('*') ? '*' : origin)
-  headers.set('access-control-expose-headers', EXPOSED)
+  headers['access-control-allow-origin'] = cors.has('*') ? '*' : origin
+  headers['access-control-expose-headers'] = EXPOSED
   if (request.method !== 'OPTIONS') return
-  headers.set('access-control-allow-methods', headers.get('allow') ?? 'GET')
-  headers.set('access-control-allow-headers', ALLOWED)
-  headers.set('access-control-max-age', '600')
+  headers['access-control-allow-methods'] = headers.allow ?? 'GET'
+  headers['access-control-allow-headers'] = ALLOWED
+  headers['access-control-max-age'] = '600'
 }

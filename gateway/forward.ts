@@ -1,8 +1,10 @@
-import { describeError, log } from '#platform/log'
+import { log } from '#platform/log'
 import { Problem } from '#platform/problem'
+import type { Streamed } from './answer-body.ts'
 import type { Replica, Upstream } from './upstreams.ts'
+import { type Received, type Sent, WireError } from './wire.ts'
 
-/** What is to be sent to a service. `headers` are those of the client. */
+/** What is to be sent to a service. `headers` are those of the client; `hasLeft` says whether it went away. */
 export type Call = {
   method: string
   target: string
@@ -12,13 +14,11 @@ export type Call = {
   scheme: string
   requestId: string
   traceparent: string
-  /** Aborted when the client leaves. */
-  signal: AbortSignal
+  patienceMs: number
+  hasLeft: () => boolean
 }
 
 const VIA = '1.1 healthmed'
-/** Answers up to this many bytes are read whole: quicker than a stream of one piece. */
-const WHOLE = 256 * 1024
 
 /** What passes from a client to a service; everything else, forged or hop-by-hop, stays outside. */
 const passed = [
@@ -33,51 +33,32 @@ const passed = [
   'last-event-id',
   'user-agent'
 ]
-/** What passes from a service to a client. */
-const answered = [
-  'content-type',
-  'content-encoding',
-  'content-language',
-  'content-disposition',
-  'etag',
-  'last-modified',
-  'location',
-  'retry-after',
-  'cache-control',
-  'www-authenticate',
-  'allow',
-  'idempotency-replayed',
-  'vary',
-  'link'
-]
-
-/** What is passed on; `isStream` where it has no end of its own. */
-export type Forwarded = { answer: Response; isStream: boolean }
 
 /**
- * Sends a call to a replica of a service, once more to another where that is safe, and passes the answer on.
- * Its headers may take `patienceMs`; `ended` is called at the end of an event stream. Throws `upstream_unavailable` and `upstream_timeout`.
+ * Sends a call to a replica of a service, once more to another where that is safe. The head of the answer may take `patienceMs`.
+ * Throws `upstream_unavailable`, `upstream_timeout`, `internal_error` and ClientLeft.
  */
-export async function forward(upstream: Upstream, call: Call, patienceMs: number, ended: () => void): Promise<Forwarded> {
-  const repeatable = call.method === 'GET' || call.method === 'HEAD' || call.headers.has('idempotency-key')
-  const init = { method: call.method, headers: headersFor(call), body: call.body, repeatable, patienceMs }
+export async function forward(upstream: Upstream, call: Call): Promise<Received> {
+  const isRepeatable = call.method === 'GET' || call.method === 'HEAD' || call.headers.has('idempotency-key')
   let replica = upstream.pick()
   for (let attempt = 1; replica; attempt++) {
     const tried: Replica = replica
+    tried.busy++
     try {
-      const answer = await send(tried, call, init)
+      const received = await tried.wire.send(sentOf(call, tried, isRepeatable, attempt))
       upstream.succeeded(tried)
-      return passOn(answer, ended)
+      return checked(received)
     } catch (error) {
-      if (call.signal.aborted) throw new ClientLeft()
-      if (error instanceof Problem && error.code !== 'upstream_timeout') throw error
-      const refused = isRefused(error)
-      upstream.failed(tried, refused)
-      log.warn({ requestId: call.requestId, ...describeError(error), stack: undefined, replica: tried.url, attempt }, 'a replica failed')
-      if (error instanceof Problem) throw error
+      if (!(error instanceof WireError)) throw error
+      if (error.kind === 'left') throw new ClientLeft()
+      upstream.failed(tried, error.kind === 'refused')
+      log.warn({ requestId: call.requestId, replica: tried.url, attempt, error: error.kind }, 'a replica failed')
+      if (error.kind === 'late') throw new Problem('upstream_timeout')
       const next = upstream.pick(tried)
-      if (attempt > 1 || !(refused ? next !== tried : repeatable)) break
+      if (attempt > 1 || !(error.kind === 'refused' ? next !== tried : isRepeatable)) break
       replica = next
+    } finally {
+      tried.busy--
     }
   }
   throw new Problem('upstream_unavailable', undefined, { retryAfter: 2 })
@@ -86,93 +67,52 @@ export async function forward(upstream: Upstream, call: Call, patienceMs: number
 /** The client went away: nobody waits for an answer. */
 export class ClientLeft extends Error {}
 
-const isRefused = (error: unknown) =>
-  ['ConnectionRefused', 'ECONNREFUSED', 'FailedToOpenSocket', 'EHOSTUNREACH', 'ENETUNREACH'].includes(
-    (error as { code?: string })?.code ?? ''
-  )
+/** What may not be sent twice gets a connection of its own: one that was used before may have been closed at the other end. */
+const sentOf = (call: Call, { url }: Replica, isRepeatable: boolean, attempt: number): Sent => ({
+  head: headOf(call, url.slice(7)),
+  body: call.body,
+  isHead: call.method === 'HEAD',
+  isFresh: !isRepeatable || attempt > 1,
+  patienceMs: call.patienceMs,
+  hasLeft: call.hasLeft
+})
 
-function headersFor({ headers, client, scheme, requestId, traceparent }: Call): Record<string, string> {
-  const result: Record<string, string> = {
-    'x-request-id': requestId,
-    traceparent,
-    'x-forwarded-for': client,
-    'x-forwarded-proto': scheme,
-    via: VIA
-  }
+function headOf({ method, target, headers, body, client, scheme, requestId, traceparent }: Call, host: string): string {
+  let head = `${method} ${target} HTTP/1.1\r\nhost: ${host}\r\nx-request-id: ${requestId}\r\ntraceparent: ${traceparent}\r\nx-forwarded-for: ${client}\r\nx-forwarded-proto: ${scheme}\r\nvia: ${VIA}\r\n`
   for (const name of passed) {
     const value = headers.get(name)
-    if (value !== null) result[name] = value
+    if (value !== null) head += `${name}: ${value}\r\n`
   }
-  return result
+  if (body) head += `content-length: ${body.length}\r\n`
+  else if (method !== 'GET' && method !== 'HEAD') head += 'content-length: 0\r\n'
+  return `${head}\r\n`
 }
 
-type Init = { method: string; headers: Record<string, string>; body: Uint8Array | undefined; repeatable: boolean; patienceMs: number }
-
-type Answer = { status: number; headers: Headers; body: ArrayBuffer | ReadableStream | null; control: AbortController }
-
-async function send(replica: Replica, call: Call, { repeatable, patienceMs, ...init }: Init): Promise<Answer> {
-  const control = new AbortController()
-  let late = false
-  const timer = setTimeout(() => {
-    late = true
-    control.abort()
-  }, patienceMs)
-  const leave = () => control.abort()
-  call.signal.addEventListener('abort', leave)
-  replica.busy++
-  try {
-    const answer = await fetch(replica.url + call.target, {
-      ...init,
-      signal: control.signal,
-      redirect: 'manual',
-      decompress: false,
-      // what may not be sent twice gets a connection of its own: one from the pool may have been closed at the other end
-      keepalive: repeatable
-    } as BunFetchRequestInit)
-    const { status, headers } = answer
-    if (call.method === 'HEAD' || status === 204 || status === 304) return { status, headers, body: null, control }
-    const whole = Number(headers.get('content-length') ?? Number.NaN) <= WHOLE
-    return { status, headers, body: whole ? await answer.arrayBuffer() : answer.body, control }
-  } catch (error) {
-    throw late ? new Problem('upstream_timeout') : error
-  } finally {
-    clearTimeout(timer)
-    replica.busy--
-  }
-}
-
-function passOn({ status, headers: given, body, control }: Answer, ended: () => void): Forwarded {
-  const type = given.get('content-type')
+function checked(received: Received): Received {
+  const { status, headers } = received
   // what a service did not say in its own words stays inside
-  if (status >= 500 && type !== 'application/problem+json') throw new Problem('internal_error')
-  const headers = new Headers()
-  for (const name of answered) {
-    const value = given.get(name)
-    if (value !== null) headers.set(name, value)
+  if (status >= 500 && headers['content-type'] !== 'application/problem+json') {
+    if (isStreamed(received.body)) received.body.end()
+    throw new Problem('internal_error')
   }
-  if (!headers.get('location')?.startsWith('/')) headers.delete('location')
-  headers.set('via', VIA)
-  const isStream = body instanceof ReadableStream && type?.startsWith('text/event-stream') === true
-  const passing = isStream ? (followed(body, control, ended) as unknown as ReadableStream) : body
-  return { answer: new Response(passing, { status, headers }), isStream }
+  if (headers.location && !/^\/(?!\/)/.test(headers.location)) delete headers.location
+  headers.via = VIA
+  return received
 }
 
-const open = new Set<AbortController>()
+/** Whether a body comes piece by piece. */
+export const isStreamed = (body: Received['body']): body is Streamed => body !== null && 'readable' in body
+
+const open = new Set<Streamed>()
 
 /** Ends every event stream, so that the process can stop: clients of them connect again, elsewhere. */
 export const endStreams = (): void => {
-  for (const control of open) control.abort()
+  for (const stream of open) stream.end()
 }
 
-async function* followed(body: ReadableStream<Uint8Array>, control: AbortController, ended: () => void) {
-  open.add(control)
-  try {
-    yield* body
-  } catch (error) {
-    if (!control.signal.aborted) throw error
-  } finally {
-    open.delete(control)
-    ended()
-    control.abort()
-  }
+/** Follows an event stream until its end, and says when that is. */
+export async function follow(stream: Streamed): Promise<void> {
+  open.add(stream)
+  await stream.finished
+  open.delete(stream)
 }

@@ -11,11 +11,12 @@ import { clientsBehind } from './clients.ts'
 import { corsOf } from './cors.ts'
 import { limitsOf } from './limits.ts'
 import { ownPages } from './own.ts'
-import { roomWithin } from './room.ts'
+import { roomFor } from './room.ts'
 import { serve } from './serve.ts'
 import { settingsSchema } from './settings.ts'
 import { upstreamOf } from './upstreams.ts'
 
+const FAREWELL_MS = 1_000
 const settings = readSettings(settingsSchema)
 const trust = await trustAuth(settings.AUTH_URL)
 const upstreams = {
@@ -24,7 +25,7 @@ const upstreams = {
   notifier: await upstreamOf('notifier', settings.NOTIFIER_URL)
 }
 const state = { draining: false }
-const room = roomWithin({ requests: settings.BUN_CONFIG_MAX_HTTP_REQUESTS, calls: settings.MAX_IN_FLIGHT })
+const room = roomFor({ calls: settings.MAX_IN_FLIGHT, streams: settings.MAX_STREAMS })
 gauge('requests_in_flight', 'What is being forwarded: calls and event streams', ['kind'], function () {
   this.set({ kind: 'calls' }, room.taken('calls'))
   this.set({ kind: 'streams' }, room.taken('streams'))
@@ -49,6 +50,8 @@ const opsServer = listen(handlerOf(inside), { port: settings.OPS_PORT, host: set
 stopOnSignal([
   ['readiness', drain],
   ['keep-alive', () => Object.assign(state, { draining: true })],
+  // every client is told to come back on another connection before the listener goes: none is cut off in the act of asking
+  ['farewell', () => Bun.sleep(FAREWELL_MS)],
   ['requests', server.stop],
   ['upstreams', () => Object.values(upstreams).forEach((upstream) => void upstream.stop())],
   ['keys', trust.stop],

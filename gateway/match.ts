@@ -56,6 +56,6 @@ export function targetOf(url: string): { path: string; query: string } | undefin
   const path = mark < 0 ? url.slice(start) : url.slice(start, mark)
   const query = mark < 0 ? '' : url.slice(mark)
   // dot segments are gone already; what is encoded, doubled or a fragment has no place in a path of ours
-  if (/[^A-Za-z0-9/._~:@!$&'()*+,;=-]|\/\//.test(path) || query.includes('#')) return undefined
+  if (/[^A-Za-z0-9/._~:@!$&'()*+,;=-]|\/\//.test(path) || /[^\x21\x22\x24-\x7e]/.test(query)) return undefined
   return { path, query }
 }

@@ -23,12 +23,3 @@ export function roomFor(most: Record<Kind, number>): Room {
   }
   return { take, taken: (kind) => taken[kind] }
 }
-
-/** Kept back for what the gateway asks by itself: keys, ended sessions, health, documents. */
-const OWN = 32
-
-/** Divides what the process may ask at once (`requests`): streams get at most half, calls at most `calls`. */
-export const roomWithin = ({ requests, calls }: { requests: number; calls: number }): Room => {
-  const streams = Math.floor((requests - OWN) / 2)
-  return roomFor({ streams, calls: Math.min(calls, requests - OWN - streams) })
-}

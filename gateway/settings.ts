@@ -1,7 +1,7 @@
 import { Type } from '@sinclair/typebox'
 import { commonSettings, oneOf, text, url, whole } from '#platform/settings'
 
-const service = (name: string) => text({ examples: [`http://${name}:8000`] })
+const service = (name: string) => text({ pattern: '^http://[^\\s,/]+/?(\\s*,\\s*http://[^\\s,/]+/?)*$', examples: [`http://${name}:8000`] })
 
 /** What the gateway reads from its environment. A service's URL may be a comma list of replicas; a name stands for all of its addresses. */
 export const settingsSchema = Type.Object({
@@ -15,6 +15,5 @@ export const settingsSchema = Type.Object({
   TRUSTED_PROXIES: text({ default: 'none', examples: ['10.0.0.0/8,192.0.2.7'] }),
   CORS_ORIGINS: text({ default: 'none', examples: ['https://app.clinic.example'] }),
   MAX_IN_FLIGHT: whole(1, 60_000, { default: 2_000, examples: [2_000] }),
-  // read by Bun as well, at its start: how many calls go out at once; those past it would wait, event streams among them
-  BUN_CONFIG_MAX_HTTP_REQUESTS: whole(64, 65_535, { default: 256, examples: [20_000] })
+  MAX_STREAMS: whole(1, 60_000, { default: 10_000, examples: [10_000] })
 })

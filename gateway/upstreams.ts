@@ -1,9 +1,10 @@
 import { lookup } from 'node:dns/promises'
 import { isIP } from 'node:net'
 import { gauge } from '#platform/metrics'
+import { type Wire, wireTo } from './wire.ts'
 
 /** One replica of a service: where it is, how many calls run, and until when it is set aside (Unix milliseconds). */
-export type Replica = { url: string; busy: number; failures: number; asideUntil: number }
+export type Replica = { url: string; busy: number; failures: number; asideUntil: number; wire: Wire }
 
 /** The replicas of a service as they are known now. */
 export type Upstream = {
@@ -53,7 +54,9 @@ export async function upstreamOf(
   }
   const refresh = async () => {
     const urls = [...new Set((await Promise.all(origins.map(urlsOf))).flat())]
-    replicas = urls.map((url) => replicas.find((known) => known.url === url) ?? { url, busy: 0, failures: 0, asideUntil: 0 })
+    const known = new Map(replicas.map((replica) => [replica.url, replica]))
+    replicas = urls.map((url) => known.get(url) ?? { url, busy: 0, failures: 0, asideUntil: 0, wire: wireTo(url) })
+    for (const [url, { wire }] of known) if (!urls.includes(url)) wire.close()
     const aside = replicas.filter(({ asideUntil }) => asideUntil > nowMs()).length
     states.set({ upstream: name, state: 'in use' }, replicas.length - aside)
     states.set({ upstream: name, state: 'set aside' }, aside)
@@ -83,5 +86,9 @@ export async function upstreamOf(
 
   await refresh()
   const timer = setInterval(() => refresh().catch(() => {}), every)
-  return { pick, failed, succeeded, replicas: () => replicas, refresh, stop: () => clearInterval(timer) }
+  const stop = () => {
+    clearInterval(timer)
+    for (const { wire } of replicas) wire.close()
+  }
+  return { pick, failed, succeeded, replicas: () => replicas, refresh, stop }
 }

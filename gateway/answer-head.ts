@@ -1,0 +1,58 @@
+/** The head of an answer: its status, the headers that may pass, and how its body is framed. */
+export type Head = {
+  status: number
+  headers: Record<string, string>
+  /** Bytes of the body; `chunked`; or `close`: all until the connection ends. */
+  framing: number | 'chunked' | 'close'
+  /** Whether the connection serves another call after this one. */
+  stays: boolean
+}
+
+/** What passes from a service to a client. */
+const passed = new Set([
+  'content-type',
+  'content-encoding',
+  'content-language',
+  'content-disposition',
+  'etag',
+  'last-modified',
+  'location',
+  'retry-after',
+  'cache-control',
+  'www-authenticate',
+  'allow',
+  'idempotency-replayed',
+  'vary',
+  'link'
+])
+
+/** Reads the head of an answer, without the empty line at its end. Throws where it is none that can be trusted. */
+export function readHead(text: string): Head {
+  const first = text.indexOf('\r\n')
+  const line = first < 0 ? text : text.slice(0, first)
+  const status = Number(line.slice(9, 12))
+  if (!line.startsWith('HTTP/1.') || !(status >= 100 && status <= 599)) throw new Error('the answer is no HTTP')
+  const head: Head = { status, headers: {}, framing: 'close', stays: line.charCodeAt(7) === 49 }
+  for (let at = first; at >= 0 && at < text.length; ) {
+    const next = text.indexOf('\r\n', at + 2)
+    takeHeader(head, text.slice(at + 2, next < 0 ? text.length : next))
+    at = next
+  }
+  return head
+}
+
+function takeHeader(head: Head, line: string): void {
+  const colon = line.indexOf(':')
+  if (colon <= 0) throw new Error('a header of the answer has no name')
+  const name = line.slice(0, colon).toLowerCase()
+  const value = line.slice(colon + 1).trim()
+  if (passed.has(name)) head.headers[name] = head.headers[name] === undefined ? value : `${head.headers[name]}, ${value}`
+  else if (name === 'content-length') {
+    if (!/^\d{1,15}$/.test(value) || (typeof head.framing === 'number' && head.framing !== Number(value)))
+      throw new Error('the length of the answer is none')
+    if (head.framing !== 'chunked') head.framing = Number(value)
+  } else if (name === 'transfer-encoding') {
+    if (value.toLowerCase() !== 'chunked') throw new Error('the answer is framed in an unknown way')
+    head.framing = 'chunked'
+  } else if (name === 'connection' && value.toLowerCase() === 'close') head.stays = false
+}

@@ -1,0 +1,203 @@
+import type { Socket } from 'bun'
+import { type Body, beginBody, feedBody, type Streamed } from './answer-body.ts'
+import { readHead } from './answer-head.ts'
+
+/** A call as it goes on the wire. `isFresh` asks for a connection that was not used before. */
+export type Sent = {
+  head: string
+  body: Uint8Array | undefined
+  isHead: boolean
+  isFresh: boolean
+  patienceMs: number
+  hasLeft: () => boolean
+}
+/** What came back: a short body whole, a long or endless one as a stream. */
+export type Received = { status: number; headers: Record<string, string>; body: Buffer | Streamed | null }
+
+/** Why no answer came: nobody listens, the connection broke, it took too long, or the client went away. */
+export class WireError extends Error {
+  constructor(readonly kind: 'refused' | 'broken' | 'late' | 'left') {
+    super(kind)
+  }
+}
+
+/** The connections to one replica. */
+export type Wire = { send: (sent: Sent) => Promise<Received>; close: () => void }
+
+type Exchange = Sent & { resolve: (received: Received) => void; reject: (error: WireError) => void; line: Line | undefined; since: number }
+type Line = {
+  socket: Socket<Line> | undefined
+  exchange: Exchange | undefined
+  start: Buffer | undefined
+  body: Body | undefined
+  unsent: Buffer | undefined
+  idleSince: number
+}
+
+const CONNECT_MS = 3_000
+/** Less than the time after which a service closes an idle connection. */
+const IDLE_MS = 25_000
+const MOST_IDLE = 512
+const LONGEST_HEAD = 32 * 1024
+const SWEEP_MS = 50
+
+const running = new Set<Exchange>()
+const wires = new Set<{ sweep: (now: number) => void }>()
+setInterval(() => {
+  const now = performance.now()
+  for (const exchange of running) {
+    // one timer for all: a timer and a listener for each call would cost more than the call
+    if (now - exchange.since > exchange.patienceMs) fail(exchange, 'late')
+    else if (!exchange.line?.socket && now - exchange.since > CONNECT_MS) fail(exchange, 'refused')
+    else if (exchange.hasLeft()) fail(exchange, 'left')
+  }
+  for (const wire of wires) wire.sweep(now)
+}, SWEEP_MS).unref()
+
+function fail(exchange: Exchange, kind: WireError['kind']): void {
+  running.delete(exchange)
+  if (exchange.line) {
+    exchange.line.exchange = undefined
+    exchange.line.socket?.terminate()
+  }
+  exchange.reject(new WireError(kind))
+}
+
+/** Keeps connections to a replica at `url` and sends calls through them, one at a time on each. */
+export function wireTo(url: string): Wire {
+  const { hostname, port } = new URL(url)
+  const address = { hostname: hostname.replace(/^\[|\]$/g, ''), port: Number(port || 80) }
+  const idle: Line[] = []
+  let isClosed = false
+
+  const release = (line: Line): void => {
+    line.body = undefined
+    line.idleSince = performance.now()
+    if (isClosed || idle.length >= MOST_IDLE) line.socket?.end()
+    else if (line.socket) idle.push(line)
+  }
+  const begin = (line: Line, exchange: Exchange): void => {
+    line.exchange = exchange
+    exchange.line = line
+    write(line, exchange.body ? Buffer.concat([Buffer.from(exchange.head, 'latin1'), exchange.body]) : Buffer.from(exchange.head, 'latin1'))
+  }
+  const received = (line: Line, bytes: Buffer): void => {
+    try {
+      if (line.body) proceed(line, bytes)
+      else if (line.exchange) answered(line, line.exchange, line.start ? Buffer.concat([line.start, bytes]) : bytes)
+      // nobody asked: whatever this is, it answers no call
+      else line.socket?.terminate()
+    } catch {
+      broken(line)
+    }
+  }
+  const answered = (line: Line, exchange: Exchange, bytes: Buffer): void => {
+    const end = bytes.indexOf('\r\n\r\n')
+    line.start = end < 0 ? bytes : undefined
+    if (end < 0) {
+      if (bytes.length > LONGEST_HEAD) broken(line)
+      return
+    }
+    const head = readHead(bytes.toString('latin1', 0, end))
+    // an interim answer, such as 103: the one that counts follows
+    if (head.status < 200) {
+      received(line, bytes.subarray(end + 4))
+      return
+    }
+    line.body = beginBody(head, exchange.isHead, {
+      done: (whole) => finish(exchange, { status: head.status, headers: head.headers, body: whole }),
+      pause: () => line.socket?.pause(),
+      resume: () => line.socket?.resume(),
+      cancel: () => line.socket?.terminate()
+    })
+    proceed(line, bytes.subarray(end + 4))
+  }
+  const proceed = (line: Line, bytes: Buffer): void => {
+    const body = line.body as Body
+    if (!feedBody(body, bytes)) return
+    line.exchange = undefined
+    if (body.stays) release(line)
+    else line.socket?.end()
+  }
+  const broken = (line: Line): void => {
+    if (line.body?.stream) line.body.stream.fail()
+    line.body = undefined
+    if (line.exchange) fail(line.exchange, 'broken')
+    else line.socket?.terminate()
+  }
+  const ended = (line: Line): void => {
+    const at = idle.indexOf(line)
+    if (at >= 0) idle.splice(at, 1)
+    line.socket = undefined
+    if (line.body && line.body.framing === 'close') feedBody(line.body, undefined)
+    else broken(line)
+  }
+  const connect = (exchange: Exchange): void => {
+    const line: Line = { socket: undefined, exchange, start: undefined, body: undefined, unsent: undefined, idleSince: 0 }
+    exchange.line = line
+    Bun.connect<Line>({
+      ...address,
+      data: line,
+      socket: {
+        open: (socket) => {
+          // the call may have failed while the connection was being made
+          if (!running.has(exchange)) {
+            socket.terminate()
+            return
+          }
+          line.socket = socket
+          socket.setNoDelay(true)
+          begin(line, exchange)
+        },
+        data: (_, bytes) => received(line, bytes),
+        drain: () => {
+          const { unsent } = line
+          line.unsent = undefined
+          if (unsent) write(line, unsent)
+        },
+        end: (socket) => {
+          socket.end()
+        },
+        close: () => ended(line),
+        error: () => broken(line),
+        connectError: () => refused(exchange)
+      }
+    }).catch(() => refused(exchange))
+  }
+  const own = {
+    sweep: (now: number) => {
+      while (idle[0] && now - idle[0].idleSince > IDLE_MS) idle.shift()?.socket?.end()
+    }
+  }
+  wires.add(own)
+  return {
+    send: (sent) =>
+      new Promise((resolve, reject) => {
+        const exchange: Exchange = { ...sent, resolve, reject, line: undefined, since: performance.now() }
+        running.add(exchange)
+        const line = sent.isFresh ? undefined : idle.pop()
+        if (line) begin(line, exchange)
+        else connect(exchange)
+      }),
+    close: () => {
+      isClosed = true
+      wires.delete(own)
+      for (const line of idle.splice(0)) line.socket?.end()
+    }
+  }
+}
+
+function refused(exchange: Exchange): void {
+  // it may have failed for another reason meanwhile
+  if (running.has(exchange)) fail(exchange, 'refused')
+}
+
+function write(line: Line, bytes: Buffer): void {
+  const written = line.socket?.write(bytes) ?? -1
+  if (written >= 0 && written < bytes.length) line.unsent = bytes.subarray(written)
+}
+
+function finish(exchange: Exchange, received: Received): void {
+  running.delete(exchange)
+  exchange.resolve(received)
+}
