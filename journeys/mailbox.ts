@@ -13,6 +13,10 @@ export type Mailbox = {
   mailTo: (address: string, subject: RegExp, limitMs?: number) => Promise<Mail>
   /** The token of the newest mail to an address that bears one. */
   tokenFor: (address: string) => Promise<string>
+  /** What happens before a mail that has come whole is answered with 250; waits for it. */
+  beforeTaken: (happens: ((mail: Mail) => Promise<void>) | undefined) => void
+  /** Lets clients connect and says nothing to them until it is let go on. */
+  holdGreetings: () => () => void
   /** Goes away: connections are refused until `open`. */
   close: () => Promise<void>
   open: () => Promise<void>
@@ -24,18 +28,24 @@ export async function startMailbox(): Promise<Mailbox> {
   const mails: Mail[] = []
   let server: SMTPServer | undefined
   let port = 0
+  let beforeTaken: ((mail: Mail) => Promise<void>) | undefined
+  let greeting = Promise.resolve()
 
   const open = async () => {
     server = new SMTPServer({
       authOptional: true,
       disabledCommands: ['STARTTLS'],
+      closeTimeout: 200,
       logger: false,
+      onConnect: (_, done) => void greeting.then(() => done()),
       onData: (stream, session, done) => {
         stream.toArray().then(async (chunks) => {
           const raw = Buffer.concat(chunks).toString('latin1')
           const parsed = await simpleParser(Buffer.from(raw, 'latin1'))
           for (const { address } of session.envelope.rcptTo) {
-            mails.push({ to: address, subject: parsed.subject ?? '', text: parsed.text ?? '', html: parsed.html || '', raw, parsed })
+            const mail = { to: address, subject: parsed.subject ?? '', text: parsed.text ?? '', html: parsed.html || '', raw, parsed }
+            mails.push(mail)
+            await beforeTaken?.(mail)
           }
           done()
         }, done)
@@ -55,6 +65,16 @@ export async function startMailbox(): Promise<Mailbox> {
     tokenFor: async (address) => {
       const find = () => mails.findLast((mail) => mail.to === address && /token=/.test(mail.text))
       return /token=([\w.~-]+)/.exec((await eventually(find)).text)?.[1] ?? ''
+    },
+    beforeTaken: (happens) => {
+      beforeTaken = happens
+    },
+    holdGreetings: () => {
+      let goOn = () => {}
+      greeting = new Promise<void>((resolve) => {
+        goOn = resolve
+      })
+      return goOn
     },
     close,
     open,

@@ -6,16 +6,19 @@ import { type Mailbox, startMailbox } from './mailbox.ts'
 
 const root = join(import.meta.dir, '..')
 const names = ['auth', 'scheduling', 'notifier', 'gateway'] as const
-/** A process of the system. */
-export type Name = (typeof names)[number]
+/** A process of the system; `scheduling-2` is the second replica of `scheduling`. */
+export type Name = (typeof names)[number] | `${(typeof names)[number]}-${number}`
 
 /** The whole system for one test file: real processes on ports, database, virtual host and SMTP server of their own. */
 export type System = {
   url: string
+  /** Every process, replicas included. */
+  names: Name[]
   urlOf: (name: Name) => string
   mailbox: Mailbox
-  /** The line to the broker, which can be cut. */
-  broker: Line
+  /** The lines of all processes to the broker, or of one, which can be cut and frozen. */
+  broker: Pick<Line, 'cut' | 'freeze' | 'heal'>
+  brokerOf: (name: Name) => Line
   admin: { identifier: string; password: string }
   /** The virtual host on the broker. */
   vhost: string
@@ -23,6 +26,9 @@ export type System = {
   encryptionKey: string
   /** Ends a process at once, as a crash would. */
   kill: (name: Name) => Promise<void>
+  /** Stops a process where it stands, or lets it go on. */
+  pause: (name: Name) => void
+  resume: (name: Name) => void
   /** Starts a process again and waits until it is ready. */
   start: (name: Name) => Promise<void>
   /** Asks a process to end, as an orchestrator would; gives its exit code. */
@@ -31,24 +37,30 @@ export type System = {
   stop: () => Promise<void>
 }
 
+type Replicas = { scheduling?: number; notifier?: number }
+
 /** Starts the system; `settings` are added to every process. Ready in about two seconds. */
-export async function startSystem(settings: Record<string, string> = {}): Promise<System> {
+export async function startSystem(settings: Record<string, string> = {}, replicas: Replicas = {}): Promise<System> {
+  const all = names.flatMap((name) => [name, ...more(name, name in replicas ? (replicas as Record<string, number>)[name] : 1)]) as Name[]
   const database = await testDatabase('scheduling')
   const vhost = await testBroker()
-  const broker = await startLine(Number(new URL(vhost.url).port))
+  const lines = new Map<Name, Line>()
+  for (const name of all) lines.set(name, await startLine(Number(new URL(vhost.url).port)))
   const mailbox = await startMailbox()
-  const ports = Object.fromEntries([...names, 'ops'].map((name) => [name, freePort()])) as Record<Name | 'ops', number>
+  const ports = Object.fromEntries([...all, 'ops'].map((name) => [name, freePort()])) as Record<Name | 'ops', number>
   const urlOf = (name: Name) => `http://127.0.0.1:${ports[name]}`
-  const brokerUrl = new URL(vhost.url)
-  brokerUrl.port = String(broker.port)
+  const urlsOf = (service: string) =>
+    all
+      .filter((name) => serviceOf(name) === service)
+      .map(urlOf)
+      .join(',')
   const admin = { identifier: 'admin@healthmed.example', password: `adm-${crypto.randomUUID()}` }
   const shared: Record<string, string> = {
     PATH: process.env.PATH ?? '',
     LOG_LEVEL: process.env.JOURNEY_LOG ?? 'error',
-    RABBITMQ_URL: brokerUrl.href,
-    AUTH_URL: urlOf('auth'),
-    SCHEDULING_URL: urlOf('scheduling'),
-    NOTIFIER_URL: urlOf('notifier'),
+    AUTH_URL: urlsOf('auth'),
+    SCHEDULING_URL: urlsOf('scheduling'),
+    NOTIFIER_URL: urlsOf('notifier'),
     PUBLIC_URL: urlOf('gateway'),
     SMTP_URL: `smtp://127.0.0.1:${mailbox.port}`,
     ENCRYPTION_KEY: randomKey(),
@@ -58,19 +70,22 @@ export async function startSystem(settings: Record<string, string> = {}): Promis
     RATE_LIMIT: 'off',
     ...settings
   }
+  const lineOf = (name: Name) => lines.get(name) as Line
   const running = new Map<Name, Subprocess>()
-
   const start = async (name: Name) => {
-    const folder = name === 'gateway' ? 'gateway' : `services/${name}`
-    const own = name === 'gateway' ? { OPS_PORT: String(ports.ops) } : { DATABASE_URL: database.urlOf(name) }
-    const child = Bun.spawn([process.execPath, `${folder}/main.ts`], {
+    const service = serviceOf(name)
+    const own =
+      service === 'gateway'
+        ? { OPS_PORT: String(ports.ops) }
+        : { DATABASE_URL: database.urlOf(service), RABBITMQ_URL: atPort(vhost.url, lineOf(name).port) }
+    const child = Bun.spawn([process.execPath, `${service === 'gateway' ? service : `services/${service}`}/main.ts`], {
       cwd: root,
       env: { ...shared, ...own, SERVICE_NAME: name, PORT: String(ports[name]) },
       stdout: 'inherit',
       stderr: 'inherit'
     })
     running.set(name, child)
-    const ready = name === 'gateway' ? `http://127.0.0.1:${ports.ops}/health/ready` : `${urlOf(name)}/health/ready`
+    const ready = service === 'gateway' ? `http://127.0.0.1:${ports.ops}/health/ready` : `${urlOf(name)}/health/ready`
     await eventually(async () => {
       if (child.exitCode !== null) throw new Error(`${name} ended with ${child.exitCode} at its start`)
       return (await fetch(ready).catch(() => undefined))?.ok
@@ -82,27 +97,41 @@ export async function startSystem(settings: Record<string, string> = {}): Promis
     running.delete(name)
     return (await child?.exited) ?? 0
   }
+  const onAll = (act: (line: Line) => void) => () => lines.forEach(act)
 
-  await Promise.all(names.map(start))
+  await Promise.all(all.map(start))
   return {
     url: urlOf('gateway'),
+    names: all,
     urlOf,
     mailbox,
-    broker,
+    broker: { cut: onAll((line) => line.cut()), freeze: onAll((line) => line.freeze()), heal: onAll((line) => line.heal()) },
+    brokerOf: lineOf,
     admin,
     vhost: vhost.vhost,
     encryptionKey: shared.ENCRYPTION_KEY as string,
     database,
     start,
     kill: async (name) => void (await end(name, 'SIGKILL')),
+    pause: (name) => running.get(name)?.kill('SIGSTOP'),
+    resume: (name) => running.get(name)?.kill('SIGCONT'),
     terminate: (name) => end(name, 'SIGTERM'),
     stop: async () => {
-      await Promise.all(names.map((name) => end(name, 'SIGKILL')))
+      await Promise.all(all.map((name) => end(name, 'SIGKILL')))
       await mailbox.stop()
-      broker.stop()
+      for (const line of lines.values()) line.stop()
       await Promise.all([database.close(), vhost.close()])
     }
   }
+}
+
+const more = (name: string, count = 1) => Array.from({ length: count - 1 }, (_, index) => `${name}-${index + 2}`)
+const serviceOf = (name: Name) => name.split('-')[0] as (typeof names)[number]
+
+function atPort(address: string, port: number): string {
+  const url = new URL(address)
+  url.port = String(port)
+  return url.href
 }
 
 const randomKey = () => Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString('hex')

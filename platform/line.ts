@@ -7,6 +7,9 @@ export type Line = {
   cut: () => void
   /** Lets nothing through any more and tells nobody: a line that is dead at its far end. */
   freeze: () => void
+  /** Holds back what the far end says, until `listen`; what is said to it still arrives. */
+  deafen: () => void
+  listen: () => void
   heal: () => void
   stop: () => void
 }
@@ -16,9 +19,14 @@ export async function startLine(target: number): Promise<Line> {
   const sockets = new Set<Socket>()
   let whole = true
   let frozen = false
+  let deaf = false
+  const fars = new Set<Socket>()
   const server = createServer((near) => {
     if (!whole) return void near.destroy()
     const far = connect(target, '127.0.0.1')
+    fars.add(far)
+    far.on('close', () => fars.delete(far))
+    if (deaf) far.pause()
     for (const [one, other] of [
       [near, far],
       [far, near]
@@ -38,6 +46,10 @@ export async function startLine(target: number): Promise<Line> {
   const drop = () => {
     for (const socket of sockets) socket.destroy()
   }
+  const listen = () => {
+    deaf = false
+    for (const far of fars) far.resume()
+  }
   return {
     port: (server.address() as { port: number }).port,
     cut: () => {
@@ -47,7 +59,13 @@ export async function startLine(target: number): Promise<Line> {
     freeze: () => {
       frozen = true
     },
+    deafen: () => {
+      deaf = true
+      for (const far of fars) far.pause()
+    },
+    listen,
     heal: () => {
+      listen()
       // what was frozen has lost bytes: it cannot go on
       if (frozen) drop()
       frozen = false
