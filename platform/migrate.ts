@@ -4,10 +4,10 @@ import postgres from 'postgres'
 import type { Schema } from './provision.ts'
 
 /**
- * Brings a schema to the newest version as its owner: plain SQL files, forward only, one replica at a time.
+ * Brings a schema to the newest version, or to `target`, as its owner: plain SQL files, forward only, one replica at a time.
  * Gives the names of the migrations that it ran. Throws where a migration that ran before was changed since.
  */
-export async function migrate(ownerUrl: string, schema: Schema): Promise<string[]> {
+export async function migrate(ownerUrl: string, schema: Schema, target?: number): Promise<string[]> {
   const sql = postgres(ownerUrl, {
     max: 1,
     onnotice: () => {},
@@ -29,7 +29,7 @@ export async function migrate(ownerUrl: string, schema: Schema): Promise<string[
         await sql.unsafe(`begin;\nset local search_path = ${schema}, extensions;\n${script}\n;commit`)
       }
     })
-    return (await postgrator.migrate()).map((migration) => migration.filename)
+    return (await postgrator.migrate(target === undefined ? undefined : String(target))).map((migration) => migration.filename)
   } catch (error) {
     throw new Error(`The migrations of ${schema} cannot go on: ${error instanceof Error ? error.message : error}`, { cause: error })
   } finally {

@@ -44,7 +44,8 @@ export async function prepare(adminPassword: string): Promise<World> {
 function watchGateways(): { up: () => string[]; stop: () => void } {
   const well = new Set<string>(GATEWAYS)
   const look = async (gateway: string) => {
-    const response = await fetch(`${gateway}/health`, { signal: AbortSignal.timeout(2_000), keepalive: false }).catch(() => undefined)
+    // it asks every replica and waits 2 s for one that is gone
+    const response = await fetch(`${gateway}/health`, { signal: AbortSignal.timeout(5_000), keepalive: false }).catch(() => undefined)
     if (response?.ok) well.add(gateway)
     else well.delete(gateway)
   }

@@ -1,0 +1,78 @@
+import { bold, dim, green, red, say, yellow } from '../dev/terminal.ts'
+import { backup } from './backup.ts'
+import { examine } from './doctor.ts'
+import { migrateUp, standings } from './migrations.ts'
+import { placeOf } from './place.ts'
+import { restore } from './restore.ts'
+
+const USAGE = `usage: bun run ops COMMAND
+
+  backup [DIR] [--keep N]   all schemas as of one instant, checked, into a new folder of DIR (backups); the newest N (14) are kept
+  restore FOLDER            brings a backup back into an empty database; no mail that may have left is sent again
+  doctor                    says what is wrong with settings, connections, clock, migrations, keys, queues and mails, and how to mend it
+  migrate status | up       what has run and what waits · runs what waits
+
+Where the database is: ADMIN_DATABASE_URL and DATABASE_NAME (healthmed), and for restore and migrate up the passwords of the roles, as the
+migrating job has them; without them the system that \`bun start\` runs here.`
+
+/** Runs a command; gives the exit code: 0 done, 1 something is wrong, 64 not a command. */
+async function ops([command, ...words]: string[]): Promise<number> {
+  const [first] = words
+  if (command === 'backup') return makeBackup(words)
+  if (command === 'restore' && first) return bringBack(first)
+  if (command === 'doctor') return callDoctor()
+  if (command === 'migrate' && first === 'status') return showStandings()
+  if (command === 'migrate' && first === 'up') {
+    const ran = await migrateUp(placeOf(process.env))
+    say(ran.length > 0 ? `ran ${ran.join(', ')}` : 'nothing waits')
+    return 0
+  }
+  console.error(USAGE)
+  return command === 'help' ? 0 : 64
+}
+
+async function makeBackup(words: string[]): Promise<number> {
+  const at = words.indexOf('--keep')
+  const keep = at >= 0 ? Number(words[at + 1]) : 14
+  if (!Number.isInteger(keep) || keep < 1) throw new Error('--keep needs a whole number of at least 1')
+  const dir = words.find((word, index) => !word.startsWith('--') && index !== at + 1) ?? 'backups'
+  const { folder, manifest } = await backup(placeOf(process.env), dir, { keep })
+  const rows = manifest.tables.reduce((sum, table) => sum + table.rows, 0)
+  say(`${green('✓')} ${folder}: ${manifest.tables.length} tables, ${rows} rows, as of ${manifest.at}`)
+  say(dim('  ENCRYPTION_KEY and INDEX_KEY are not in it: without them nobody can read CPFs and phone numbers. Keep them elsewhere.'))
+  return 0
+}
+
+async function bringBack(folder: string): Promise<number> {
+  const { manifest, rows, mailsHeld, remindersDropped } = await restore(placeOf(process.env), folder, Temporal.Now.instant())
+  say(`${green('✓')} ${rows} rows as of ${manifest.at} are back.`)
+  say(
+    `  ${mailsHeld} mails that may have left already were not put in line again (status failed: an administrator may resend each), ${remindersDropped} reminders were due and dropped.`
+  )
+  return 0
+}
+
+async function callDoctor(): Promise<number> {
+  const findings = await examine(process.env)
+  for (const { what, right, found, mend } of findings) {
+    say(`  ${right ? green('✓') : red('✗')} ${what.padEnd(32)} ${found}`)
+    if (!right && mend) say(`    ${yellow(mend)}`)
+  }
+  const wrong = findings.filter(({ right }) => !right).length
+  say(wrong === 0 ? bold('\nNothing is wrong.') : bold(`\n${wrong} of ${findings.length} need a look.`))
+  return wrong === 0 ? 0 : 1
+}
+
+async function showStandings(): Promise<number> {
+  const all = await standings(placeOf(process.env))
+  for (const { schema, version, waiting } of all)
+    say(`  ${schema.padEnd(12)} at ${version}${waiting.length > 0 ? `, waiting: ${waiting.join(', ')}` : ''}`)
+  return all.every(({ waiting }) => waiting.length === 0) ? 0 : 1
+}
+
+try {
+  process.exitCode = await ops(process.argv.slice(2))
+} catch (error) {
+  console.error(red(error instanceof Error ? error.message : String(error)))
+  process.exitCode = 1
+}

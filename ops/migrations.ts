@@ -1,0 +1,36 @@
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { connect } from '#platform/db'
+import { migrate } from '#platform/migrate'
+import { roleUrl, schemas } from '#platform/provision'
+import type { Place } from './place.ts'
+import { versionsOf } from './tables.ts'
+
+/** How a schema stands: the last migration that ran and the ones that wait. */
+export type Standing = { schema: string; version: number; waiting: string[] }
+
+/** How every schema stands against the migrations of this release. */
+export async function standings({ adminUrl, database }: Place): Promise<Standing[]> {
+  const sql = connect(roleUrl(adminUrl, database), { name: 'ops migrate', max: 1 })
+  try {
+    const versions = await versionsOf(sql)
+    return schemas.map((schema) => {
+      const version = versions[schema] ?? 0
+      const files = readdirSync(join(import.meta.dir, '..', 'services', schema, 'migrations')).filter((name) => name.endsWith('.sql'))
+      return { schema, version, waiting: files.filter((name) => Number.parseInt(name, 10) > version).sort() }
+    })
+  } finally {
+    await sql.end({ timeout: 5 })
+  }
+}
+
+/** Runs what waits, each schema as its owner. Gives the names of what ran. Throws where an owner's password is not known. */
+export async function migrateUp({ adminUrl, database, passwords }: Place): Promise<string[]> {
+  const ran: string[] = []
+  for (const schema of schemas) {
+    const password = passwords[`${schema}_owner`]
+    if (!password) throw new Error(`${schema.toUpperCase()}_OWNER_PASSWORD is needed`)
+    ran.push(...(await migrate(roleUrl(adminUrl, database, `${schema}_owner`, password), schema)))
+  }
+  return ran
+}

@@ -1,0 +1,101 @@
+import { createReadStream, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { pipeline } from 'node:stream/promises'
+import { createGunzip } from 'node:zlib'
+import SQL from 'sql-template-strings'
+import { connect, type Db, one, run } from '#platform/db'
+import { migrate } from '#platform/migrate'
+import { type Passwords, provision, roles, roleUrl, schemas } from '#platform/provision'
+import { check, type Manifest } from './backup.ts'
+import type { Place } from './place.ts'
+import { nameOf, tablesOf } from './tables.ts'
+
+/** What came back, and what was kept from leaving twice. */
+export type Restored = { manifest: Manifest; rows: number; mailsHeld: number; remindersDropped: number }
+
+const TABLE_MS = 3_600_000
+
+/**
+ * Brings a backup back into an empty database (made where it is missing), all of it or nothing: schemas at the versions of the backup, rows, and
+ * then the newer migrations. No mail that may have left since the backup leaves again: they end as failed, and an
+ * administrator may send them. Throws where the backup is damaged, a role's password is not known or the database holds people.
+ */
+export async function restore(place: Place, folder: string, now: Temporal.Instant): Promise<Restored> {
+  const manifest = JSON.parse(readFileSync(join(folder, 'manifest.json'), 'utf8')) as Manifest
+  await check(folder, manifest)
+  const passwords = passwordsOf(place)
+  await provision(place.adminUrl, { database: place.database, passwords })
+  const ownerUrl = (schema: (typeof schemas)[number]) =>
+    roleUrl(place.adminUrl, place.database, `${schema}_owner`, passwords[`${schema}_owner`])
+  for (const schema of schemas) await migrate(ownerUrl(schema), schema, manifest.versions[schema])
+  const sql = connect(roleUrl(place.adminUrl, place.database), { name: 'ops restore', max: 1, statementTimeoutMs: TABLE_MS })
+  try {
+    await sql.begin(async (tx) => {
+      await tx.unsafe('set local idle_in_transaction_session_timeout = 0')
+      await refuseFilled(tx)
+      // what triggers write is in the backup itself
+      await setTriggers(tx, manifest, 'disable')
+      for (const { file, rows, ...table } of manifest.tables) {
+        const columns = table.columns.map((name) => `"${name}"`).join(', ')
+        const target = await tx.unsafe(`copy ${nameOf(table)} (${columns}) from stdin`).writable()
+        await pipeline(createReadStream(join(folder, file)), createGunzip(), target)
+        const { count } = await one<{ count: number }>(tx, SQL`select count(*) as count from `.append(nameOf(table)))
+        if (count !== rows) throw new Error(`${nameOf(table)} has ${count} rows after the restore, the backup says ${rows}`)
+      }
+      await setTriggers(tx, manifest, 'enable')
+      await moveSequencesOn(tx)
+    })
+    for (const schema of schemas) await migrate(ownerUrl(schema), schema)
+    const held = await sql.begin((tx) => holdMails(tx, now))
+    return { manifest, rows: manifest.tables.reduce((sum, { rows }) => sum + rows, 0), ...held }
+  } finally {
+    await sql.end({ timeout: 5 })
+  }
+}
+
+function passwordsOf({ passwords }: Place): Passwords {
+  const missing = roles.filter((role) => !passwords[role])
+  if (missing.length > 0)
+    throw new Error(`these are needed to make the roles: ${missing.map((role) => `${role.toUpperCase()}_PASSWORD`).join(', ')}`)
+  return passwords as Passwords
+}
+
+async function setTriggers(db: Db, { tables }: Manifest, state: 'enable' | 'disable'): Promise<void> {
+  for (const table of tables) await run(db, SQL`alter table `.append(nameOf(table)).append(` ${state} trigger user`))
+}
+
+async function refuseFilled(db: Db): Promise<void> {
+  for (const table of await tablesOf(db)) {
+    const { filled } = await one<{ filled: boolean }>(db, SQL`select exists (select 1 from `.append(nameOf(table)).append(SQL`) as filled`))
+    if (filled)
+      throw new Error(`${nameOf(table)} is not empty: a backup comes back into a new database (DATABASE_NAME) or an empty one only`)
+  }
+}
+
+/** Each identity column goes on after the highest number that came back. */
+async function moveSequencesOn(db: Db): Promise<void> {
+  await run(
+    db,
+    SQL`do $$ declare one record; begin
+          for one in select n.nspname, c.relname, a.attname from pg_attribute a join pg_class c on c.oid = a.attrelid join pg_namespace n on n.oid = c.relnamespace
+                      where a.attidentity <> '' and n.nspname in ('auth', 'scheduling', 'notifier') loop
+            execute format('select setval(pg_get_serial_sequence(%L, %L), coalesce((select max(%I) from %I.%I), 0) + 1, false)',
+                           format('%I.%I', one.nspname, one.relname), one.attname, one.attname, one.nspname, one.relname);
+          end loop;
+        end $$`
+  )
+}
+
+/** What may have left between the backup and now does not leave again: mails at hand, reminders that were due, and mails of events that came before now. */
+async function holdMails(db: Db, now: Temporal.Instant): Promise<{ mailsHeld: number; remindersDropped: number }> {
+  const at = new Date(now.epochMilliseconds)
+  await run(db, SQL`set local search_path = notifier, extensions`)
+  await run(db, SQL`insert into notifier.restores (at) values (${at})`)
+  const mailsHeld = await run(
+    db,
+    SQL`update notifier.mails set status = 'failed', lease_token = null, last_error = 'may have left before the restore'
+         where status in ('pending', 'sending')`
+  )
+  const remindersDropped = await run(db, SQL`delete from notifier.reminders where due_at <= ${at}`)
+  return { mailsHeld, remindersDropped }
+}
