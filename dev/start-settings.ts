@@ -2,7 +2,8 @@ import { resolve } from 'node:path'
 import { type Static, Type } from '@sinclair/typebox'
 import { oneOf, readSettings, text, url, whole } from '#platform/settings'
 
-const schema = Type.Object({
+/** Every setting of `bun start`. */
+export const startSchema = Type.Object({
   PORT: whole(1, 65535, { default: 8080, examples: [8080] }),
   MAILBOX_PORT: whole(1, 65535, { default: 1080, examples: [1080] }),
   DATA_DIR: text({ default: '.data' }),
@@ -20,10 +21,10 @@ const schema = Type.Object({
 })
 
 /** What `bun start` reads from the environment. */
-export type StartSettings = Static<typeof schema>
+export type StartSettings = Static<typeof startSchema>
 
 /** The settings of `bun start`, `DATA_DIR` made absolute from where it was called. Ends the process where one is wrong. */
 export function startSettings(): StartSettings {
-  const settings = readSettings(schema)
+  const settings = readSettings(startSchema)
   return { ...settings, DATA_DIR: resolve(settings.DATA_DIR) }
 }

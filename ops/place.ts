@@ -1,19 +1,18 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { Type } from '@sinclair/typebox'
-import { type Passwords, type Role, roles, roleUrl } from '#platform/provision'
-import { parseSettings, text, url } from '#platform/settings'
+import { type PrepareSettings, passwordSetting, prepareSchema } from '#platform/prepare-settings'
+import { type Passwords, roles, roleUrl } from '#platform/provision'
+import { parseSettings, text } from '#platform/settings'
 import { readSecrets } from '../dev/secrets.ts'
 
 /** Where the database of the system is, as its administrator sees it, and the passwords of its roles where they are known. */
 export type Place = { adminUrl: string; database: string; passwords: Partial<Passwords> }
 
-const settingOf = (role: Role) => `${role.toUpperCase()}_PASSWORD`
-
+// a backup needs no password of a role
 const schema = Type.Object({
-  ADMIN_DATABASE_URL: url('postgres|postgresql', { examples: ['postgres://postgres:secret@postgres:5432/postgres'] }),
-  DATABASE_NAME: text({ default: 'healthmed' }),
-  ...Object.fromEntries(roles.map((role) => [settingOf(role), Type.Optional(text({ examples: ['(openssl rand -hex 24)'] }))]))
+  ...prepareSchema.properties,
+  ...Object.fromEntries(roles.map((role) => [passwordSetting(role), Type.Optional(text())]))
 })
 
 /**
@@ -22,8 +21,10 @@ const schema = Type.Object({
  */
 export function placeOf(environment: Record<string, string | undefined>): Place {
   if (!environment.ADMIN_DATABASE_URL && !environment.ADMIN_DATABASE_URL_FILE) return localPlace(environment)
-  const settings = parseSettings(schema, environment) as Record<string, string> & { ADMIN_DATABASE_URL: string; DATABASE_NAME: string }
-  const passwords = Object.fromEntries(roles.flatMap((role) => (settings[settingOf(role)] ? [[role, settings[settingOf(role)]]] : [])))
+  const settings = parseSettings(schema, environment) as PrepareSettings
+  const passwords = Object.fromEntries(
+    roles.flatMap((role) => (settings[passwordSetting(role)] ? [[role, settings[passwordSetting(role)]]] : []))
+  )
   return { adminUrl: settings.ADMIN_DATABASE_URL, database: settings.DATABASE_NAME, passwords }
 }
 
