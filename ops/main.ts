@@ -1,3 +1,4 @@
+import { parseArgs } from 'node:util'
 import { bold, dim, green, red, say, yellow } from '../dev/terminal.ts'
 import { backup } from './backup.ts'
 import { examine } from './doctor.ts'
@@ -32,10 +33,10 @@ async function ops([command, ...words]: string[]): Promise<number> {
 }
 
 async function makeBackup(words: string[]): Promise<number> {
-  const at = words.indexOf('--keep')
-  const keep = at >= 0 ? Number(words[at + 1]) : 14
+  const { values, positionals } = parseArgs({ args: words, options: { keep: { type: 'string', default: '14' } }, allowPositionals: true })
+  const keep = Number(values.keep)
   if (!Number.isInteger(keep) || keep < 1) throw new Error('--keep needs a whole number of at least 1')
-  const dir = words.find((word, index) => !word.startsWith('--') && index !== at + 1) ?? 'backups'
+  const [dir = 'backups'] = positionals
   const { folder, manifest } = await backup(placeOf(process.env), dir, { keep })
   const rows = manifest.tables.reduce((sum, table) => sum + table.rows, 0)
   say(`${green('✓')} ${folder}: ${manifest.tables.length} tables, ${rows} rows, as of ${manifest.at}`)

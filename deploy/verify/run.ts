@@ -1,12 +1,14 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { bold, green, red, say, step } from '../../dev/terminal.ts'
+import { watchAlerts } from './alerts.ts'
 import { compose, containersOf, GATEWAYS, killAndStart, MAILBOX, metricOf, run } from './engine.ts'
 import { prepare, startLoad, type Tally, WIDTH } from './load.ts'
 
 /*
  * `deploy/verify-compose`: builds and starts the containers in a project of their own, plays the tour, scales every service, looks whether the
- * replicas are used evenly, kills one container of each service under load, and prints a verdict. `--keep` leaves the containers running.
+ * replicas are used evenly, kills one container of each service under load, and prints a verdict. `--alerts` also breaks what the alerts watch and waits
+ * for them; `--keep` leaves the containers running.
  */
 const root = join(import.meta.dir, '..', '..')
 const scale = { gateway: 2, auth: 2, scheduling: 3, notifier: 2 }
@@ -34,6 +36,10 @@ async function main(): Promise<number> {
   await evenUse(world)
   for (const service of Object.keys(scale) as Service[]) await killOne(service, world)
   await tour(password)
+  if (process.argv.includes('--alerts')) {
+    for (const { alert, fired, cleared } of await watchAlerts())
+      judge(`alert ${alert}`, true, `fired after ${fired} s, quiet after ${cleared} s`)
+  }
   return report()
 }
 
