@@ -21,6 +21,7 @@ export function readChunks(chunks: Chunks, bytes: Buffer, emit: (piece: Buffer) 
     const end = bytes.indexOf(10, at)
     chunks.line += bytes.toString('latin1', at, end < 0 ? bytes.length : end + 1)
     if (chunks.line.length > LONGEST_LINE) throw new Error('a line of a chunked body is too long')
+    if (chunks.phase === 'end' && !'\r\n'.startsWith(chunks.line)) throw new Error('a chunk is longer than it says')
     if (end < 0) return bytes.length
     at = end + 1
     if (!chunks.line.endsWith('\r\n')) throw new Error('a line of a chunked body does not end in CRLF')
@@ -37,7 +38,6 @@ function afterLine(chunks: Chunks, line: string): void {
     return
   }
   if (chunks.phase === 'end') {
-    if (line !== '') throw new Error('a chunk is longer than it says')
     chunks.phase = 'size'
     return
   }
