@@ -24,6 +24,8 @@ export type System = {
   vhost: string
   /** What auth encrypts with. */
   encryptionKey: string
+  /** Processes that ended though nobody asked them to. */
+  crashed: Name[]
   /** Ends a process at once, as a crash would. */
   kill: (name: Name) => Promise<void>
   /** Stops a process where it stands, or lets it go on. */
@@ -72,6 +74,7 @@ export async function startSystem(settings: Record<string, string> = {}, replica
   }
   const lineOf = (name: Name) => lines.get(name) as Line
   const running = new Map<Name, Subprocess>()
+  const crashed: Name[] = []
   const start = async (name: Name) => {
     const service = serviceOf(name)
     const own =
@@ -85,6 +88,7 @@ export async function startSystem(settings: Record<string, string> = {}, replica
       stderr: 'inherit'
     })
     running.set(name, child)
+    child.exited.then(() => running.get(name) === child && crashed.push(name))
     const ready = service === 'gateway' ? `http://127.0.0.1:${ports.ops}/health/ready` : `${urlOf(name)}/health/ready`
     await eventually(async () => {
       if (child.exitCode !== null) throw new Error(`${name} ended with ${child.exitCode} at its start`)
@@ -111,6 +115,7 @@ export async function startSystem(settings: Record<string, string> = {}, replica
     vhost: vhost.vhost,
     encryptionKey: shared.ENCRYPTION_KEY as string,
     database,
+    crashed,
     start,
     kill: async (name) => void (await end(name, 'SIGKILL')),
     pause: (name) => running.get(name)?.kill('SIGSTOP'),
