@@ -22,6 +22,7 @@ type PodSpec = {
   initContainers?: Container[]
 }
 type Resource = {
+  apiVersion: string
   kind: string
   metadata: { name: string; namespace?: string; labels?: Record<string, string> }
   spec?: Record<string, never>
