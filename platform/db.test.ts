@@ -1,7 +1,6 @@
 import { afterAll, expect, test } from 'bun:test'
 import SQL from 'sql-template-strings'
 import { connect, maybeOne, one, rows, run, transaction } from './db.ts'
-import { startLine } from './line.ts'
 import { registry } from './metrics.ts'
 import { Problem } from './problem.ts'
 import { eventually, testDatabase } from './testing.ts'
@@ -82,32 +81,18 @@ test('the pool tells how many hold a connection or wait for one', async () => {
   expect(await asked()).toBe(before)
 })
 
-test('a line that breaks again and again rejects what was under way, and the pool goes on with the next', async () => {
-  const server = new URL(database.url)
-  const line = await startLine(Number(server.port))
-  server.port = String(line.port)
-  const pool = connect(server.href, { name: 'test', max: 4 })
-  const outcomes = { answered: 0, rejected: 0 }
-  const ask = () =>
-    one<{ yes: number }>(pool, SQL`select 1 as yes`).then(
-      () => outcomes.answered++,
-      () => outcomes.rejected++
-    )
-  let asking = true
-  const clients = Array.from({ length: 16 }, async () => {
-    while (asking) await ask()
+// the driver's own fault, mended in patches/: unmended, what is asked of a closed connection ends the process
+test('a connection whose server went away refuses what it is asked, and the process and its pool live on', async () => {
+  const pool = connect(database.url, { name: 'test', max: 2 })
+  const held = await pool.reserve()
+  const [backend] = await held<{ pid: number }[]>`select pg_backend_pid() as pid`
+  await run(pool, SQL`select pg_terminate_backend(${backend?.pid ?? 0}::int)`)
+  const codes: string[] = []
+  const ask = () => void held`select 1`.catch(({ code }) => codes.push(code))
+  await eventually(() => {
+    ask()
+    return codes.includes('CONNECTION_CLOSED')
   })
-  for (let round = 0; round < 20; round++) {
-    const before = outcomes.answered
-    await eventually(() => outcomes.answered > before + 20)
-    line.cut()
-    line.heal()
-  }
-  asking = false
-  // none hangs: each was answered or rejected
-  await Promise.all(clients)
-  expect(outcomes.rejected).toBeGreaterThan(0)
   expect(await one<{ yes: number }>(pool, SQL`select 1 as yes`)).toEqual({ yes: 1 })
   await pool.end({ timeout: 1 })
-  line.stop()
 })
