@@ -9,18 +9,37 @@ export type Sql = postgres.Sql<{ bigint: number }>
 /** A pool or a transaction: whatever can run a statement. */
 export type Db = Sql | postgres.TransactionSql<{ bigint: number }>
 
-type Options = { name: string; max?: number; prepare?: boolean; statementTimeoutMs?: number }
+type Options = { name: string; max?: number; statementTimeoutMs?: number }
 
 const poolSize = gauge('database_pool_size', 'Connections that the pool may open', [])
 const demand = gauge('database_demand', 'Statements and transactions that hold a connection or wait for one', [])
 const retries = counter('database_retries_total', 'Transactions tried again, by SQLSTATE: 40P01 is a deadlock', ['sqlstate'])
 
-/** Opens a pool. Dates stay `YYYY-MM-DD` strings, `bigint` becomes a number, columns arrive in camelCase. Every wait is bounded. */
-export function connect(url: string, { name, max = 10, prepare = true, statementTimeoutMs = 10_000 }: Options): Sql {
-  poolSize.set({}, max)
-  const pool = postgres(url, {
+/**
+ * Opens a pool. Dates stay `YYYY-MM-DD` strings, `bigint` becomes a number, columns arrive in camelCase. Every wait is bounded.
+ * Behind a pooler in transaction mode the URL bears `?direct=host:port`, the server itself, since one who listens needs a connection of his own,
+ * and `prepare=false` where the pooler keeps no prepared statements.
+ */
+export function connect(url: string, options: Options): Sql {
+  poolSize.set({}, options.max ?? 10)
+  const address = new URL(url)
+  const direct = address.searchParams.get('direct')
+  address.searchParams.delete('direct')
+  const pool = open(address, options)
+  if (!direct) return pool
+  const server = new URL(address)
+  server.host = direct
+  const listener = open(server, { ...options, max: 1 })
+  const end = pool.end
+  return Object.assign(pool, {
+    listen: listener.listen,
+    end: async (how?: { timeout?: number }) => void (await Promise.all([end(how), listener.end(how)]))
+  })
+}
+
+function open(address: URL, { name, max = 10, statementTimeoutMs = 10_000 }: Options): Sql {
+  const pool = postgres(address.href, {
     max,
-    prepare,
     idle_timeout: 300,
     connect_timeout: 5,
     onnotice: () => {},

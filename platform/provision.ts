@@ -12,6 +12,9 @@ export type Passwords = Record<Role, string>
 /** Every role, in a stable order. */
 export const roles: Role[] = schemas.flatMap((schema): Role[] => [`${schema}_owner`, schema])
 
+/** The same that `connect` asks for. */
+const BOUNDS = { statement_timeout: '10s', lock_timeout: '5s', idle_in_transaction_session_timeout: '15s' }
+
 const quote = (value: string) => `'${value.replaceAll("'", "''")}'`
 
 /**
@@ -26,6 +29,10 @@ export async function provision(adminUrl: string, { database, passwords }: { dat
       await server.unsafe(
         `${known ? 'alter' : 'create'} role "${role}" login nosuperuser nocreatedb nocreaterole password ${quote(passwords[role])}`
       )
+      // a pooler does not pass on what a connection asks for, so the bounds of a service's waits are its role's as well
+      if (!role.endsWith('_owner')) {
+        for (const [name, value] of Object.entries(BOUNDS)) await server.unsafe(`alter role "${role}" set ${name} = '${value}'`)
+      }
       await server.unsafe(`alter role "${role}" set search_path = ${role.replace('_owner', '')}, extensions`)
     }
     const [there] = await server`select 1 from pg_database where datname = ${database}`
