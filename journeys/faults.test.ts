@@ -20,7 +20,7 @@ beforeAll(async () => {
   doctor = await newDoctor(system)
   patient = await newPatient(system)
   await eventually(async () => (await unfinished()) === 0)
-}, 60_000)
+}, 120_000)
 afterAll(async () => {
   await watch?.end({ timeout: 2 })
   await system?.stop()
@@ -107,7 +107,7 @@ test('after the commit, before anything is published', async () => {
   system.broker.heal()
   await system.start('scheduling')
   await healed(id)
-}, 60_000)
+}, 120_000)
 
 test('after the publish, before the confirm', async () => {
   const before = (await one<{ count: number }>(watch, SQL`select count(*) as count from notifier.inbox`)).count
@@ -121,7 +121,7 @@ test('after the publish, before the confirm', async () => {
   line.heal()
   await system.start('scheduling')
   await healed(id)
-}, 60_000)
+}, 120_000)
 
 test('after the confirm, before the row is marked', async () => {
   const claimed = system.brokerOf('scheduling')
@@ -139,7 +139,7 @@ test('after the confirm, before the row is marked', async () => {
   claimed.heal()
   await system.start('scheduling')
   await healed(id)
-}, 60_000)
+}, 120_000)
 
 test('after the event was taken in, before a mail is claimed', async () => {
   await system.mailbox.close()
@@ -153,7 +153,7 @@ test('after the event was taken in, before a mail is claimed', async () => {
   await system.mailbox.open()
   await system.start('notifier')
   await healed(id)
-}, 60_000)
+}, 120_000)
 
 test('after the claim, before the mail server has heard of it', async () => {
   await system.kill('notifier')

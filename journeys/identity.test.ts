@@ -11,7 +11,7 @@ let patient: Person
 beforeAll(async () => {
   system = await startSystem()
   patient = await newPatient(system, { name: 'Zoë Ação', phone: '+5511987654321', locale: 'en' })
-}, 60_000)
+}, 120_000)
 afterAll(() => system?.stop(), 30_000)
 
 type Problem = { code: string; errors?: { path: string }[] }

@@ -9,7 +9,7 @@ import { type System, startSystem } from './system.ts'
 let system: System
 beforeAll(async () => {
   system = await startSystem()
-}, 60_000)
+}, 120_000)
 afterAll(() => system?.stop(), 30_000)
 
 /** Every row of every table of all schemas, as text. */
@@ -109,4 +109,4 @@ test('who leaves is found nowhere any more: no schema, no queue; the other party
   // the record of the bookings, under names that say nothing
   expect(after).toContain(own)
   expect(after).toContain(others)
-}, 60_000)
+}, 120_000)

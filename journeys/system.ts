@@ -93,7 +93,7 @@ export async function startSystem(settings: Record<string, string> = {}, replica
     await eventually(async () => {
       if (child.exitCode !== null) throw new Error(`${name} ended with ${child.exitCode} at its start`)
       return (await fetch(ready).catch(() => undefined))?.ok
-    }, 20_000)
+    }, 60_000)
   }
   const end = async (name: Name, signal: 'SIGKILL' | 'SIGTERM') => {
     const child = running.get(name)

@@ -22,7 +22,7 @@ beforeAll(async () => {
     { name: 'scheduling', url: system.urlOf('scheduling'), path: '/v1/appointments' },
     { name: 'notifier', url: system.urlOf('notifier'), path: '/v1/admin/notifications' }
   ]
-}, 60_000)
+}, 120_000)
 afterAll(() => system?.stop(), 30_000)
 
 type Refusal = { code: string }

@@ -13,7 +13,7 @@ beforeAll(async () => {
   system = await startSystem()
   doctor = await newDoctor(system)
   patient = await newPatient(system)
-}, 60_000)
+}, 120_000)
 afterAll(() => system?.stop(), 30_000)
 
 const book = async () => {
@@ -47,7 +47,7 @@ test('without the broker bookings go on, and their mails follow when it is back'
   expect(mailsSince(before)).toEqual([1, 1])
   await cancel(id)
   await eventually(() => mailsSince(before).every((count) => count === 2))
-}, 60_000)
+}, 120_000)
 
 test('without SMTP mails wait, and go once when it is back', async () => {
   const before = system.mailbox.mails.length

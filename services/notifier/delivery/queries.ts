@@ -59,7 +59,7 @@ export const readClaimed = (db: Db, ids: string[]) =>
                coalesce(m.data -> 'farewell', to_jsonb(r)) as recipient, to_jsonb(d) as doctor, to_jsonb(p) as patient,
                a.version as newest_version, a.status as newest_status, a.start_at as newest_start,
                exists (select 1 from mails l where l.appointment_id = m.appointment_id and l.recipient_id = m.recipient_id
-                          and l.version > m.version and l.status = 'sent') as later_sent,
+                          and l.version > m.version and l.status in ('sent', 'sending')) as later_sent,
                exists (select 1 from mails l where l.appointment_id = m.appointment_id and l.recipient_id = m.recipient_id
                           and l.version > m.version and l.status = 'pending') as later_waits
           from mails m

@@ -11,7 +11,7 @@ export type Standing = {
   appointment: {
     mail: { version: number; start: Date }
     now: { version: number; status: string; start: Date }
-    /** A later mail on the same appointment has left to the same recipient. */
+    /** A later mail on the same appointment has left to the same recipient, or is leaving: its event came first, over another replica. */
     laterSent: boolean
     /** A later mail waits behind this one. */
     laterWaits: boolean
