@@ -5,11 +5,11 @@ import { join } from 'node:path'
 import SQL from 'sql-template-strings'
 import { connect, one, rows, run } from '#platform/db'
 import { roles, roleUrl } from '#platform/provision'
-import { testDatabase, testPassword } from '#platform/testing'
+import { eventually, testDatabase, testPassword } from '#platform/testing'
 import { backup } from './backup.ts'
 import { migrateUp, standings } from './migrations.ts'
 import type { Place } from './place.ts'
-import { restore } from './restore.ts'
+import { quiet, restore } from './restore.ts'
 
 const source = await testDatabase('notifier')
 const dir = mkdtempSync(join(tmpdir(), 'healthmed-backup-'))
@@ -103,6 +103,13 @@ test('no mail that may have left is sent again: neither what waited nor what an 
   ])
 })
 
+test('a database that came back by other means is made quiet the same way', async () => {
+  await run(restoredMails, mail('pending', now.add({ seconds: 10 })))
+  expect((await quiet(target, now.add({ seconds: 20 }))).mailsHeld).toBe(2)
+  const { count } = await one<{ count: number }>(restored, SQL`select count(*) as count from notifier.mails where status = 'pending'`)
+  expect(count).toBe(0)
+})
+
 test('the restored database serves: roles may what they may, and no more', async () => {
   expect((await rows(restoredMails, SQL`select id from mails`)).length).toBeGreaterThan(0)
   expect(run(restoredMails, SQL`select * from auth.users`)).rejects.toThrow('permission denied')
@@ -125,14 +132,17 @@ test('a damaged or incomplete backup is refused before anything is touched', asy
 
 test('a backup is one instant: what is written meanwhile is either whole in it or not at all', async () => {
   let stopped = false
+  let written = 0
   const writing = (async () => {
     for (let n = 100; !stopped; n++) {
       await scheduling.begin(async (tx) => {
         await run(tx, SQL`update scheduling.people set version = ${n} where id = ${person}`)
         await run(tx, SQL`update scheduling.doctors set schedule_version = ${n} where id = ${doctor}`)
       })
+      written = n
     }
   })()
+  await eventually(() => written > 110)
   const { folder: moving } = await backup(place, dir)
   stopped = true
   await writing

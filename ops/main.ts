@@ -4,12 +4,13 @@ import { backup } from './backup.ts'
 import { examine } from './doctor.ts'
 import { migrateUp, standings } from './migrations.ts'
 import { placeOf } from './place.ts'
-import { restore } from './restore.ts'
+import { quiet, restore } from './restore.ts'
 
 const USAGE = `usage: bun run ops COMMAND
 
   backup [DIR] [--keep N]   all schemas as of one instant, checked, into a new folder of DIR (backups); the newest N (14) are kept
   restore FOLDER            brings a backup back into an empty database; no mail that may have left is sent again
+  quiet                     after a database was brought back by other means: no mail that may have left is sent again
   doctor                    says what is wrong with settings, connections, clock, migrations, keys, queues and mails, and how to mend it
   migrate status | up       what has run and what waits · runs what waits
 
@@ -21,6 +22,7 @@ async function ops([command, ...words]: string[]): Promise<number> {
   const [first] = words
   if (command === 'backup') return makeBackup(words)
   if (command === 'restore' && first) return bringBack(first)
+  if (command === 'quiet') return hush()
   if (command === 'doctor') return callDoctor()
   if (command === 'migrate' && first === 'status') return showStandings()
   if (command === 'migrate' && first === 'up') {
@@ -50,6 +52,12 @@ async function bringBack(folder: string): Promise<number> {
   say(
     `  ${mailsHeld} mails that may have left already were not put in line again (status failed: an administrator may resend each), ${remindersDropped} reminders were due and dropped.`
   )
+  return 0
+}
+
+async function hush(): Promise<number> {
+  const { mailsHeld, remindersDropped } = await quiet(placeOf(process.env), Temporal.Now.instant())
+  say(`${green('✓')} ${mailsHeld} mails were taken out of the line (status failed), ${remindersDropped} reminders dropped.`)
   return 0
 }
 

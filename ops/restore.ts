@@ -10,8 +10,10 @@ import { check, type Manifest } from './backup.ts'
 import type { Place } from './place.ts'
 import { nameOf, tablesOf } from './tables.ts'
 
-/** What came back, and what was kept from leaving twice. */
-export type Restored = { manifest: Manifest; rows: number; mailsHeld: number; remindersDropped: number }
+/** What was kept from leaving twice. */
+type Held = { mailsHeld: number; remindersDropped: number }
+/** What came back. */
+export type Restored = Held & { manifest: Manifest; rows: number }
 
 const TABLE_MS = 3_600_000
 
@@ -86,8 +88,18 @@ async function moveSequencesOn(db: Db): Promise<void> {
   )
 }
 
+/** Does what `restore` does about mails in a database that was brought back by other means, such as PostgreSQL's own archive. */
+export async function quiet({ adminUrl, database }: Place, now: Temporal.Instant): Promise<Held> {
+  const sql = connect(roleUrl(adminUrl, database), { name: 'ops quiet', max: 1 })
+  try {
+    return (await sql.begin((tx) => holdMails(tx, now))) as Held
+  } finally {
+    await sql.end({ timeout: 5 })
+  }
+}
+
 /** What may have left between the backup and now does not leave again: mails at hand, reminders that were due, and mails of events that came before now. */
-async function holdMails(db: Db, now: Temporal.Instant): Promise<{ mailsHeld: number; remindersDropped: number }> {
+async function holdMails(db: Db, now: Temporal.Instant): Promise<Held> {
   const at = new Date(now.epochMilliseconds)
   await run(db, SQL`set local search_path = notifier, extensions`)
   await run(db, SQL`insert into notifier.restores (at) values (${at})`)
