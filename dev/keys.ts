@@ -9,7 +9,7 @@ import { startSettings } from './start-settings.ts'
  * used, else those of the system that `bun start` runs here.
  */
 const env = process.env.DATABASE_URL || process.env.DATABASE_URL_FILE ? process.env : { ...process.env, ...ofLocalSystem() }
-const { exitCode } = Bun.spawnSync([process.execPath, 'services/auth/tokens/manage.ts', ...process.argv.slice(2)], {
+const { exitCode } = Bun.spawnSync([process.execPath, 'services/auth/manage.ts', ...process.argv.slice(2)], {
   cwd: join(import.meta.dir, '..'),
   env,
   stdout: 'inherit',

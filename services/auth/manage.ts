@@ -1,11 +1,15 @@
 import { Type } from '@sinclair/typebox'
 import { connect } from '#platform/db'
 import { readSettings } from '#platform/settings'
-import { sealOf } from '../privacy/seal.ts'
-import { settingsSchema } from '../settings.ts'
-import { retire, rotate } from './keys.ts'
+import { republishUsers } from './accounts/republish.ts'
+import { sealOf } from './privacy/seal.ts'
+import { settingsSchema } from './settings.ts'
+import { retire, rotate } from './tokens/keys.ts'
 
-/** `rotate` adds a signing key, `retire` takes those out that nothing valid was signed with. To be run where auth's settings are. */
+/**
+ * What is done to auth from a shell, where its settings are: `rotate` adds a signing key, `retire` takes those out that nothing valid was signed
+ * with, `republish` tells the other services of everybody again.
+ */
 const { DATABASE_URL, ENCRYPTION_KEY, INDEX_KEY } = readSettings(Type.Pick(settingsSchema, ['DATABASE_URL', 'ENCRYPTION_KEY', 'INDEX_KEY']))
 const sql = connect(DATABASE_URL, { name: 'keys', max: 1 })
 const now = Temporal.Now.instant()
@@ -16,8 +20,10 @@ if (command === 'rotate') {
 } else if (command === 'retire') {
   const old = await retire(sql, now)
   console.log(old.length > 0 ? `retired ${old.join(', ')}` : 'nothing to retire: no key has been out of use for 11 minutes')
+} else if (command === 'republish') {
+  console.log(`${await republishUsers(sql)} people are told of again; the relay of a running auth publishes it`)
 } else {
-  console.error('usage: keys rotate | keys retire')
+  console.error('usage: rotate | retire | republish')
   process.exitCode = 64
 }
 await sql.end({ timeout: 5 })
