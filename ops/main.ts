@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util'
 import { bold, dim, green, red, say, yellow } from '../dev/terminal.ts'
 import { backup } from './backup.ts'
 import { examine } from './doctor.ts'
+import { manage } from './manage.ts'
 import { migrateUp, standings } from './migrations.ts'
 import { placeOf } from './place.ts'
 import { quiet, restore } from './restore.ts'
@@ -13,6 +14,9 @@ const USAGE = `usage: bun run ops COMMAND
   quiet                     after a database was brought back by other means: no mail that may have left is sent again
   doctor                    says what is wrong with settings, connections, clock, migrations, keys, queues and mails, and how to mend it
   migrate status | up       what has run and what waits · runs what waits
+  keys rotate | retire      a new signing key · takes those out of the set that nothing valid was signed with (also \`bun run keys\`)
+  republish users           tells every service of everybody again, so that an empty schema catches up
+  dlq list | replay [ID…]   messages that could not be processed · puts them back
 
 Where the database is: ADMIN_DATABASE_URL and DATABASE_NAME (healthmed), and for restore and migrate up the passwords of the roles, as the
 migrating job has them; without them the system that \`bun start\` runs here.`
@@ -30,6 +34,9 @@ async function ops([command, ...words]: string[]): Promise<number> {
     say(ran.length > 0 ? `ran ${ran.join(', ')}` : 'nothing waits')
     return 0
   }
+  if (command === 'keys' && first) return manage('auth', words)
+  if (command === 'republish' && first === 'users') return manage('auth', ['republish'])
+  if (command === 'dlq' && first) return manage('notifier', words)
   console.error(USAGE)
   return command === 'help' ? 0 : 64
 }

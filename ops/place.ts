@@ -1,10 +1,8 @@
-import { existsSync, readFileSync } from 'node:fs'
-import { join, resolve } from 'node:path'
 import { Type } from '@sinclair/typebox'
 import { type PrepareSettings, passwordSetting, prepareSchema } from '#platform/prepare-settings'
-import { type Passwords, roles, roleUrl } from '#platform/provision'
+import { type Passwords, roles } from '#platform/provision'
 import { parseSettings, text } from '#platform/settings'
-import { readSecrets } from '../dev/secrets.ts'
+import { localSystem, NOBODY_HOME } from '../dev/local.ts'
 
 /** Where the database of the system is, as its administrator sees it, and the passwords of its roles where they are known. */
 export type Place = { adminUrl: string; database: string; passwords: Partial<Passwords> }
@@ -28,23 +26,8 @@ export function placeOf(environment: Record<string, string | undefined>): Place 
   return { adminUrl: settings.ADMIN_DATABASE_URL, database: settings.DATABASE_NAME, passwords }
 }
 
-function localPlace({ DATA_DIR = '.data', POSTGRES_URL }: Record<string, string | undefined>): Place {
-  const dir = resolve(DATA_DIR)
-  const secrets = readSecrets(dir)
-  // a running server writes its port on the fourth line of its pid file
-  const pidFile = join(dir, 'postgres', 'data', 'postmaster.pid')
-  if (!secrets || !(POSTGRES_URL || existsSync(pidFile))) {
-    throw new Error('No system runs here. Start one with `bun start`, or name the one that is meant with ADMIN_DATABASE_URL.')
-  }
-  if (POSTGRES_URL)
-    return { adminUrl: roleUrl(POSTGRES_URL, 'postgres'), database: databaseOf(POSTGRES_URL), passwords: secrets.rolePasswords }
-  const port = readFileSync(pidFile, 'utf8').split('\n')[3]
-  const adminUrl = `postgres://postgres:${secrets.postgresPassword}@127.0.0.1:${port}/postgres`
-  return { adminUrl, database: 'healthmed', passwords: secrets.rolePasswords }
-}
-
-/** As `bun start` has it: the server's own database is not for us to fill. */
-function databaseOf(postgresUrl: string): string {
-  const named = decodeURIComponent(new URL(postgresUrl).pathname.slice(1))
-  return named === '' || named === 'postgres' ? 'healthmed' : named
+function localPlace(environment: Record<string, string | undefined>): Place {
+  const local = localSystem(environment)
+  if (!local) throw new Error(`${NOBODY_HOME} with ADMIN_DATABASE_URL.`)
+  return { adminUrl: local.adminUrl, database: local.database, passwords: local.secrets.rolePasswords }
 }

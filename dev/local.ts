@@ -1,0 +1,37 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import type { Schema } from '#platform/provision'
+import { roleUrl } from '#platform/provision'
+import { readSecrets, type Secrets } from './secrets.ts'
+
+/** The system that `bun start` runs on this machine: its database as the administrator sees it, its broker as a service does, its secrets. */
+export type Local = { adminUrl: string; database: string; brokerUrl: (schema: Schema) => string; secrets: Secrets }
+
+/** Finds it by its data directory and the same settings that it was started with; undefined where none runs. */
+export function localSystem({ DATA_DIR = '.data', POSTGRES_URL, RABBITMQ_URL }: Record<string, string | undefined>): Local | undefined {
+  const dir = resolve(DATA_DIR)
+  const secrets = readSecrets(dir)
+  // a running server writes its port on the fourth line of its pid file
+  const port = POSTGRES_URL ?? lineOf(join(dir, 'postgres', 'data', 'postmaster.pid'), /^(?:.*\n){3}(\d+)$/m)
+  if (!secrets || !port) return undefined
+  const brokerPort = lineOf(join(dir, 'rabbitmq', 'rabbitmq.conf'), /^listeners\.tcp\.1 = 127\.0\.0\.1:(\d+)$/m)
+  return {
+    adminUrl: POSTGRES_URL
+      ? roleUrl(POSTGRES_URL, 'postgres')
+      : `postgres://postgres:${secrets.postgresPassword}@127.0.0.1:${port}/postgres`,
+    database: databaseOf(POSTGRES_URL),
+    brokerUrl: (schema) => RABBITMQ_URL ?? `amqp://${schema}:${secrets.brokerPasswords[schema]}@127.0.0.1:${brokerPort}`,
+    secrets
+  }
+}
+
+/** What was said to who looked for a system and found none. */
+export const NOBODY_HOME = 'No system runs here. Start one with `bun start`, or name the one that is meant'
+
+const lineOf = (file: string, pattern: RegExp) => (existsSync(file) ? pattern.exec(readFileSync(file, 'utf8'))?.[1] : undefined)
+
+/** As `bun start` has it: the server's own database is not for us to fill. */
+function databaseOf(postgresUrl: string | undefined): string {
+  const named = postgresUrl ? decodeURIComponent(new URL(postgresUrl).pathname.slice(1)) : ''
+  return named === '' || named === 'postgres' ? 'healthmed' : named
+}
