@@ -1,4 +1,4 @@
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import Postgrator from 'postgrator'
 import postgres from 'postgres'
 import type { Schema } from './provision.ts'
@@ -11,7 +11,7 @@ export async function migrate(ownerUrl: string, schema: Schema, target?: number)
   const sql = postgres(ownerUrl, {
     max: 1,
     onnotice: () => {},
-    connection: { application_name: `migrate ${schema}`, lock_timeout: 10_000 }
+    connection: { application_name: `migrate ${schema}` }
   })
   try {
     // an advisory lock of the session: whoever comes second waits, and then finds the work done
@@ -24,16 +24,34 @@ export async function migrate(ownerUrl: string, schema: Schema, target?: number)
       currentSchema: schema,
       validateChecksums: true,
       execQuery: async (query: string) => ({ rows: [...(await sql.unsafe(query))] }),
-      execSqlScript: async (script: string) => {
-        // the library leaves the schema alone on the path; operator classes stand in `extensions`
-        await sql.unsafe(`begin;\nset local search_path = ${schema}, extensions;\n${script}\n;commit`)
-      }
+      execSqlScript: (script: string) => runPatiently(sql, schema, script)
     })
-    return (await postgrator.migrate(target === undefined ? undefined : String(target))).map((migration) => migration.filename)
+    return (await postgrator.migrate(target === undefined ? undefined : String(target))).map(({ filename }) => basename(filename))
   } catch (error) {
     throw new Error(`The migrations of ${schema} cannot go on: ${error instanceof Error ? error.message : error}`, { cause: error })
   } finally {
     await sql.end({ timeout: 5 })
+  }
+}
+
+/** So long may a migration wait for a table, since everybody who comes after it waits as well; then it steps back and tries again. */
+const LOCK_TIMEOUT = '2s'
+const TRIES = 30
+const PAUSE_MS = 1_000
+const LOCK_NOT_AVAILABLE = '55P03'
+
+async function runPatiently(sql: postgres.Sql, schema: Schema, script: string): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      // the library leaves the schema alone on the path; operator classes stand in `extensions`
+      await sql.begin((tx) =>
+        tx.unsafe(`set local search_path = ${schema}, extensions; set local lock_timeout = '${LOCK_TIMEOUT}';\n${script}`)
+      )
+      return
+    } catch (error) {
+      if ((error as { code?: string }).code !== LOCK_NOT_AVAILABLE || attempt === TRIES) throw error
+      await Bun.sleep(PAUSE_MS)
+    }
   }
 }
 
