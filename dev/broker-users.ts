@@ -4,16 +4,33 @@ import { schemas } from '#platform/provision'
 type Passwords = Record<(typeof schemas)[number], string>
 
 const literal = (name: string) => name.replaceAll('.', '\\.')
+const anyOf = (...patterns: string[]) => `^(${patterns.join('|')})$`
+const [events, dead] = [literal(EXCHANGE), literal(DEAD_LETTERS)]
+const ownQueues = (service: string) => `${service}\\.events\\..+`
 
 /**
- * Gives each service a user of its own on the broker, who can touch the shared exchange, the dead letters and the queues
- * that bear the service's name, and nothing else. `api` is the management API with an administrator's credentials.
+ * What each service may do: auth only announces; scheduling has a queue of its own and puts aside what it cannot process; the notifier keeps the dead
+ * letters as well, and puts them back into the queue of any service, which goes by way of the default exchange.
  */
-export async function provisionBroker(api: string, passwords: Passwords): Promise<void> {
+const permissions = {
+  auth: { configure: anyOf(events), write: anyOf(events), read: '' },
+  scheduling: {
+    configure: anyOf(events, dead, ownQueues('scheduling')),
+    write: anyOf(events, dead, ownQueues('scheduling')),
+    read: anyOf(events, ownQueues('scheduling'))
+  },
+  notifier: {
+    configure: anyOf(events, dead, ownQueues('notifier')),
+    write: anyOf(events, dead, ownQueues('notifier'), 'amq\\.default'),
+    read: anyOf(events, dead, ownQueues('notifier'))
+  }
+}
+
+/** Gives each service a user of its own on the broker, with the least permissions. `api` is the management API with an administrator's credentials. */
+export async function provisionBroker(api: string, passwords: Passwords, vhost = '/'): Promise<void> {
   for (const service of schemas) {
-    const own = `^(${literal(EXCHANGE)}|${literal(DEAD_LETTERS)}|(healthmed\\.)?${service}([.-].*)?)$`
     await put(`${api}/users/${service}`, { password: passwords[service], tags: '' })
-    await put(`${api}/permissions/%2F/${service}`, { configure: own, write: own, read: own })
+    await put(`${api}/permissions/${encodeURIComponent(vhost)}/${service}`, permissions[service])
   }
 }
 

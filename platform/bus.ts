@@ -37,6 +37,7 @@ type Options = { url: string; name: string; subscription?: Subscription | Subscr
 
 /** Connects, or goes on trying in the background with back-off and jitter: a service starts and works without its broker. */
 export async function connectBus({ url, name, subscription }: Options): Promise<Bus> {
+  const subscriptions = [subscription ?? []].flat()
   let publisher: Publisher | undefined
   let consumers: { channel: Channel; tag: string }[] = []
   let consuming = true
@@ -49,9 +50,9 @@ export async function connectBus({ url, name, subscription }: Options): Promise<
     })
     model.on('error', (error) => log.warn({ reason: error.message }, 'broker connection failed'))
     const channel = await guarded(model, await model.createConfirmChannel())
-    await declareTopology(channel)
+    await channel.assertExchange(EXCHANGE, 'topic', { durable: true })
     consumers = []
-    for (const one of consuming ? [subscription ?? []].flat() : []) consumers.push(await subscribe(model, one))
+    for (const one of consuming ? subscriptions : []) consumers.push(await subscribe(model, one))
     // nobody listens yet who would connect again: only a failed setup does
     if (lost) throw new Error('the connection was lost while it was set up')
     publisher = openPublisher(channel)
@@ -59,7 +60,7 @@ export async function connectBus({ url, name, subscription }: Options): Promise<
 
   async function subscribe(model: ChannelModel, one: Subscription) {
     const channel = await guarded(model, await model.createChannel())
-    if (one.queue !== DEAD_LETTERS) await declareQueue(channel, one)
+    await declareQueue(channel, one)
     await channel.prefetch(one.prefetch)
     const { consumerTag: tag } = await channel.consume(one.queue, (message) => {
       // null: the broker cancelled us (the queue went away); a new connection declares it again
@@ -136,14 +137,14 @@ async function guarded<C extends Channel>(model: ChannelModel, channel: C): Prom
   return channel
 }
 
-async function declareTopology(channel: Channel) {
-  await channel.assertExchange(EXCHANGE, 'topic', { durable: true })
-  await channel.assertExchange(DEAD_LETTERS, 'fanout', { durable: true })
-  await channel.assertQueue(DEAD_LETTERS, { durable: true, arguments: { 'x-queue-type': 'quorum' } })
-  await channel.bindQueue(DEAD_LETTERS, DEAD_LETTERS, '')
-}
-
+/** A queue with what it hangs on: its own dead letters go to an exchange, and the queue behind that belongs to who keeps them. */
 async function declareQueue(channel: Channel, { queue, bindings }: Subscription) {
+  await channel.assertExchange(DEAD_LETTERS, 'fanout', { durable: true })
+  if (queue === DEAD_LETTERS) {
+    await channel.assertQueue(queue, { durable: true, arguments: { 'x-queue-type': 'quorum' } })
+    await channel.bindQueue(queue, DEAD_LETTERS, '')
+    return
+  }
   const quorum = {
     'x-queue-type': 'quorum',
     'x-dead-letter-exchange': DEAD_LETTERS,
