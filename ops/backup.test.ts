@@ -18,6 +18,7 @@ const server = process.env.TEST_POSTGRES_URL ?? ''
 const place: Place = { adminUrl: server, database: source.name, passwords }
 const admin = connect(roleUrl(server, source.name), { name: 'test', max: 4 })
 const scheduling = connect(source.urlOf('scheduling'), { name: 'test', max: 2 })
+const connectedAuth = connect(source.urlOf('auth'), { name: 'test', max: 1 })
 const made: string[] = []
 const emptyPlace = (): Place => {
   const database = `restored_${crypto.randomUUID().slice(0, 8)}`
@@ -32,6 +33,7 @@ afterAll(async () => {
   for (const database of made) await admin.unsafe(`drop database if exists "${database}" with (force)`)
   await admin.end({ timeout: 2 })
   await scheduling.end({ timeout: 2 })
+  await connectedAuth.end({ timeout: 2 })
   await source.close()
   rmSync(dir, { recursive: true })
 })
@@ -57,6 +59,11 @@ await run(
   scheduling,
   SQL`insert into scheduling.history (appointment_id, doctor_id, patient_id, at, actor_role, action, to_status, version)
       select ${appointment}, ${doctor}, ${person}, now(), 'patient', 'book', 'requested', n from generate_series(1, 50) n`
+)
+// more than a socket's buffer holds, so that the copy of a table has to be held back
+await run(
+  connectedAuth,
+  SQL`insert into audit (at, action, request_id) select now(), repeat('x', 500), n::text from generate_series(1, 4000) n`
 )
 for (const status of ['pending', 'sending', 'sent', 'failed']) await run(source.sql, mail(status, before))
 const { folder, manifest } = await backup(place, dir)

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { createReadStream, createWriteStream } from 'node:fs'
-import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
@@ -21,6 +21,7 @@ export type Manifest = {
 
 /** An hour for one table: a backup may take as long as it takes, but a lost server must not hold it for ever. */
 const TABLE_MS = 3_600_000
+const DAY_MS = 86_400_000
 
 /**
  * Writes all schemas as of one instant (one snapshot) into a new folder of `dir` and reads it again; only when that is right does the folder get
@@ -92,6 +93,11 @@ export async function check(folder: string, { tables }: Manifest): Promise<void>
 async function forgetOld(dir: string, keep: number): Promise<void> {
   const folders = (await readdir(dir)).filter((name) => name.startsWith('healthmed-')).sort()
   for (const name of folders.slice(0, Math.max(0, folders.length - keep))) await rm(join(dir, name), { recursive: true })
+  // of a backup that was killed
+  for (const name of await readdir(dir)) {
+    if (name.startsWith('.part-') && (await stat(join(dir, name))).mtimeMs < Date.now() - DAY_MS)
+      await rm(join(dir, name), { recursive: true })
+  }
 }
 
 /** For the node exporter's textfile collector: the alert BackupOld reads it. */
