@@ -36,6 +36,7 @@ async function main(): Promise<number> {
   await evenUse(world)
   for (const service of Object.keys(scale) as Service[]) await killOne(service, world)
   await tour(password)
+  await recovery()
   if (process.argv.includes('--alerts')) {
     for (const { alert, fired, cleared } of await watchAlerts())
       judge(`alert ${alert}`, true, `fired after ${fired} s, quiet after ${cleared} s`)
@@ -49,6 +50,18 @@ async function tour(password: string): Promise<void> {
   const said = await step('Tour', () => run([process.execPath, 'dev/tour.ts'], env)).catch((error: Error) => error.message)
   const last = said.trim().split('\n').at(-1) ?? ''
   judge('tour', last.includes('went through'), last.replace(/^\W*The tour /, ''))
+}
+
+/** A backup, and the same brought back beside the living database; then the doctor finds nothing wrong. */
+async function recovery(): Promise<void> {
+  const ops = (...words: string[]) => compose('run', '--rm', '--quiet-pull', ...words)
+  await step('Backup, restore, doctor', async () => {
+    const folder = /(\/backups\/healthmed-\S+):/.exec(await ops('ops', 'backup', '/backups'))?.[1] ?? ''
+    const restored = await ops('-e', 'DATABASE_NAME=trial', 'ops', 'restore', folder)
+    judge('backup and restore', restored.includes('are back'), restored.trim().split('\n')[0]?.replace(/^\W+/, '') ?? '')
+    const found = await ops('ops', 'doctor').catch((error: Error) => error.message)
+    judge('ops doctor', found.includes('Nothing is wrong'), found.trim().split('\n').at(-1) ?? '')
+  }).catch((error: Error) => judge('backup and restore', false, error.message))
 }
 
 /** Every replica does at least half of what the busiest does. */
