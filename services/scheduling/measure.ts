@@ -1,13 +1,17 @@
 import SQL from 'sql-template-strings'
-import { connect, run, type Sql } from '#platform/db'
+import { run, type Sql } from '#platform/db'
 import { searchDoctors } from './doctors/directory.ts'
 import { specialties } from './doctors/specialties.ts'
-import { learn } from './doctors/walk.ts'
 import { earliestSlots } from './slots/earliest.ts'
 import { listSlots } from './slots/list.ts'
 
-/** Fills an empty, migrated schema with doctors of every specialty and appointments from a year before to two months after `now`. */
-export async function fill(sql: Sql, { doctors, appointments, now }: { doctors: number; appointments: number; now: Date }): Promise<void> {
+type Size = { doctors: number; appointments: number; now: Date }
+
+/**
+ * Adds doctors of every specialty, with appointments from a year before to two months after `now`; nobody can log in as them. `tell` is told after
+ * each batch which share is done.
+ */
+export async function fill(sql: Sql, { doctors, appointments, now }: Size, tell: (share: number) => void = () => {}): Promise<void> {
   const codes = specialties.map(({ code }) => code)
   await run(
     sql,
@@ -25,11 +29,12 @@ export async function fill(sql: Sql, { doctors, appointments, now }: { doctors: 
       SQL`insert into appointments (id, doctor_id, patient_id, patient_name, status, during, doctor_during, timezone, price_amount, price_currency, created_at, updated_at)
           select gen_random_uuid(), d.id, gen_random_uuid(), 'Ana', case when start < ${now} then 'completed' else 'confirmed' end,
                  tstzrange(start, start + interval '30 minutes'), tstzrange(start, start + interval '30 minutes'), d.timezone, 1, 'BRL', ${now}, ${now}
-            from (select id, timezone from doctors order by id offset ${offset}::int limit ${batch}::int) d,
+            from (select id, timezone from doctors where name like 'Dra. %' and crm like '%-SP' order by id offset ${offset}::int limit ${batch}::int) d,
                  lateral (select date_trunc('day', ${now}::timestamptz) - interval '365 days' + k * (interval '425 days' / ${each}::int) as day from generate_series(0, ${each}::int - 1) k) days,
                  lateral (select date_trunc('day', day) + interval '14 hours' + (hashtext(d.id::text || day::text) & 7) * interval '30 minutes' as start) starts
           on conflict do nothing`
     )
+    tell(Math.min(1, (offset + batch) / doctors))
   }
   await sql.unsafe('analyze')
 }
@@ -65,13 +70,4 @@ export async function measure(sql: Sql, now: Temporal.Instant, say: (line: strin
   for (const [name, ask] of Object.entries(questions)) say(`${name}: ${await timed(300, ask)}`)
   const { items } = await searchDoctors(sql, { limit: 100 }, now)
   say(`slots of a doctor: ${await timed(300, (index) => listSlots(sql, items[index % items.length]?.id ?? '', {}, now))}`)
-}
-
-if (import.meta.main) {
-  const sql = connect(process.env.DATABASE_URL ?? '', { name: 'measure', max: 4, statementTimeoutMs: 600_000 })
-  const now = Temporal.Now.instant()
-  await fill(sql, { doctors: 20_000, appointments: 1_000_000, now: new Date(now.epochMilliseconds) })
-  while ((await learn(sql, now.epochMilliseconds)) > 0);
-  await measure(sql, now, console.log)
-  await sql.end()
 }
