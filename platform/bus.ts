@@ -16,7 +16,8 @@ export type Subscription = {
   queue: string
   bindings: string[]
   prefetch: number
-  onMessage: (message: ConsumeMessage, ack: () => void) => Promise<void>
+  /** What is not acknowledged comes again on the next connection. `stopping` says that no more time is left to try. */
+  onMessage: (message: ConsumeMessage, ack: () => void, stopping: AbortSignal) => Promise<void>
 }
 
 /** A connection to the broker that heals itself: topology, publisher and consumers are made anew after each loss. */
@@ -40,7 +41,7 @@ export async function connectBus({ url, name, subscription }: Options): Promise<
   const subscriptions = [subscription ?? []].flat()
   let publisher: Publisher | undefined
   let consumers: { channel: Channel; tag: string }[] = []
-  let consuming = true
+  const stopping = new AbortController()
   const atWork = new Set<Promise<void>>()
 
   async function setup(model: ChannelModel) {
@@ -52,7 +53,7 @@ export async function connectBus({ url, name, subscription }: Options): Promise<
     const channel = await guarded(model, await model.createConfirmChannel())
     await channel.assertExchange(EXCHANGE, 'topic', { durable: true })
     consumers = []
-    for (const one of consuming ? subscriptions : []) consumers.push(await subscribe(model, one))
+    for (const one of stopping.signal.aborted ? [] : subscriptions) consumers.push(await subscribe(model, one))
     // nobody listens yet who would connect again: only a failed setup does
     if (lost) throw new Error('the connection was lost while it was set up')
     publisher = openPublisher(channel)
@@ -65,7 +66,7 @@ export async function connectBus({ url, name, subscription }: Options): Promise<
     const { consumerTag: tag } = await channel.consume(one.queue, (message) => {
       // null: the broker cancelled us (the queue went away); a new connection declares it again
       if (!message) return void model.close().catch(() => {})
-      const work = one.onMessage(message, () => ackIfOpen(channel, message))
+      const work = one.onMessage(message, () => ackIfOpen(channel, message), stopping.signal)
       atWork.add(work)
       work.finally(() => atWork.delete(work))
     })
@@ -112,7 +113,7 @@ export async function connectBus({ url, name, subscription }: Options): Promise<
       ready().send('', queue, content, { messageId, type, contentType: 'application/cloudevents+json', headers: {} }),
     connected: () => publisher !== undefined,
     stopConsuming: async () => {
-      consuming = false
+      stopping.abort()
       await Promise.all(consumers.map(({ channel, tag }) => channel.cancel(tag).catch(() => {})))
       await Promise.allSettled(atWork)
     },

@@ -20,34 +20,50 @@ export const deadLetterSubscription = (sql: Sql, clock: () => Temporal.Instant):
   queue: DEAD_LETTERS,
   bindings: [],
   prefetch: 20,
-  onMessage: async (message, ack) => {
-    // a message without an id is kept each time that it comes: none may be lost
-    for (let wait = 200; ; wait = Math.min(wait * 2, 5_000)) {
+  onMessage: async (message, ack, stopping) => {
+    // until it is kept: a letter that nobody holds on to would block its place among the twenty for as long as the line stands
+    for (let wait = 200; !stopping.aborted; wait = Math.min(wait * 2, 2_000)) {
       try {
         await keep(sql, message, new Date(clock().epochMilliseconds))
         return ack()
       } catch (error) {
         log.error(describeError(error), 'a dead letter could not be kept, trying again')
-        if (wait > 2_000) return
-        await Bun.sleep(wait)
       }
+      await Bun.sleep(wait)
     }
   }
 })
 
-async function keep(db: Db, { content, properties }: ConsumeMessage, now: Date) {
+/** Keeps a letter, once where it is delivered twice: an admin who puts it back finds each only once. */
+async function keep(sql: Sql, { content, properties }: ConsumeMessage, now: Date) {
   const headers = (properties.headers ?? {}) as Record<string, unknown>
   // set by our consumers; by the broker where it gave a message up itself
-  const queue = String(headers['x-queue'] ?? headers['x-first-death-queue'] ?? 'unknown')
-  const reason = String(headers['x-reason'] ?? headers['x-first-death-reason'] ?? 'unknown')
-  const failedAt = typeof headers['x-at'] === 'string' ? new Date(headers['x-at']) : now
-  const type = String(properties.type ?? 'unknown').slice(0, 200)
-  await run(
-    db,
-    SQL`insert into dead_letters (id, queue, type, message_id, reason, content, failed_at, received_at)
-        values (${Bun.randomUUIDv7()}, ${queue}, ${type}, ${String(properties.messageId ?? '')}, ${reason}, ${content}, ${failedAt}, ${now})`
-  )
+  const queue = text(headers['x-queue'] ?? headers['x-first-death-queue'] ?? 'unknown')
+  const reason = text(headers['x-reason'] ?? headers['x-first-death-reason'] ?? 'unknown')
+  const at = Date.parse(String(headers['x-at']))
+  const messageId = text(properties.messageId ?? '')
+  // ids rise in the order in which the letters came, whichever is written first
+  const id = Bun.randomUUIDv7()
+  await transaction(sql, async (tx) => {
+    await rows(tx, SQL`select pg_advisory_xact_lock(hashtextextended(${`${queue} ${messageId}`}, 0))`)
+    // one that is being put back right now may have failed again already: waiting for its lock tells whether it is still here
+    const [same] = await rows(
+      tx,
+      SQL`select id from dead_letters where message_id = ${messageId} and ${messageId}::text <> '' and queue = ${queue} and content = ${content}::bytea
+             for share limit 1`
+    )
+    if (same) return
+    await run(
+      tx,
+      SQL`insert into dead_letters (id, queue, type, message_id, reason, content, failed_at, received_at)
+          values (${id}, ${queue}, ${text(properties.type ?? 'unknown')}, ${messageId}, ${reason}, ${content},
+                  ${Number.isNaN(at) ? now : new Date(at)}, ${now})`
+    )
+  })
 }
+
+/** What a column takes of a header that anybody may have written. */
+const text = (value: unknown) => String(value).replaceAll('\0', '').slice(0, 500)
 
 const isId = (position: unknown[]): position is [string] => typeof position[0] === 'string' && /^[0-9a-f-]{36}$/.test(position[0])
 
