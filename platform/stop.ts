@@ -5,8 +5,21 @@ export type Step = [name: string, stop: () => unknown]
 
 const LIMIT_MS = 9_500
 
+/**
+ * A promise that nobody awaited and that failed: a fault of ours or of a library, told in the log, for which nobody who is being served should pay.
+ * What was thrown outside of any promise may have left anything half done, and ends the process.
+ */
+function tellOfFaults(): void {
+  process.on('unhandledRejection', (error) => log.error(describeError(error), 'a promise failed that nobody awaited'))
+  process.on('uncaughtException', (error) => {
+    log.fatal(describeError(error), 'an error that nobody caught, the process ends')
+    process.exit(70)
+  })
+}
+
 /** On SIGTERM or SIGINT runs the steps one after the other and ends the process with 0; past 9.5 s it ends with 1. */
 export function stopOnSignal(steps: Step[]): void {
+  tellOfFaults()
   let stopping = false
   const stop = async (signal: string) => {
     if (stopping) return
