@@ -53,15 +53,13 @@ function repaired(document: Json): Json {
   for (const [path, operations] of Object.entries(result.paths as Record<string, Record<string, Operation>>)) {
     for (const [method, operation] of Object.entries(operations)) describe(operation, method, path)
   }
-  result.components = {
-    schemas: { Problem: problemSchema },
-    securitySchemes: {
-      bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description: 'The `accessToken` of `POST /v1/auth/login`.' }
-    }
-  }
+  const asksForToken = JSON.stringify(result.paths).includes('"bearer":[]')
+  result.components = { schemas: { Problem: problemSchema }, ...(asksForToken && { securitySchemes: { bearer } }) }
   documents.set(document.paths as object, result)
   return result
 }
+
+const bearer = { type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description: 'The `accessToken` of `POST /v1/auth/login`.' }
 
 const dropped = new Set(['$id', 'error', 'path', 'additionalItems'])
 

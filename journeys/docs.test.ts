@@ -1,0 +1,117 @@
+import { afterAll, beforeAll, expect, test } from 'bun:test'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { cpf } from 'cpf-cnpj-validator'
+import { type Browser, chromium, type Page } from 'playwright-core'
+import { ensureBrowser } from '../dev/browser.ts'
+import { call, newPatient, type Person } from './client.ts'
+import { type System, startSystem } from './system.ts'
+
+const documents = ['/docs/gateway/json', '/docs/auth/json', '/docs/scheduling/json', '/docs/notifier/json', '/docs/json']
+let system: System
+let patient: Person
+let dir: string
+let browser: Browser | undefined
+
+beforeAll(async () => {
+  dir = mkdtempSync(join(tmpdir(), 'healthmed-docs-'))
+  system = await startSystem()
+  patient = await newPatient(system)
+  const executablePath = await ensureBrowser(dir, console.log)
+  if (executablePath) browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu'] })
+  else console.log('There is no Chromium here and none can be installed: the pages are looked at without one.')
+}, 300_000)
+afterAll(async () => {
+  await browser?.close()
+  await system?.stop()
+  rmSync(dir, { recursive: true, force: true })
+}, 30_000)
+
+test.each(documents)(
+  '%s passes recommended-strict without error or warning',
+  async (path) => {
+    const file = join(dir, `${path.replaceAll('/', '-')}.json`)
+    await Bun.write(file, await (await fetch(`${system.url}${path}`)).text())
+    const lint = Bun.spawnSync(['node_modules/.bin/redocly', 'lint', '--extends=recommended-strict', '--format=json', file], {
+      cwd: join(import.meta.dir, '..'),
+      env: { ...process.env, REDOCLY_TELEMETRY: 'off', REDOCLY_SUPPRESS_UPDATE_NOTICE: 'true', NO_COLOR: '1' },
+      stderr: 'ignore'
+    })
+    const { problems } = JSON.parse(lint.stdout.toString()) as { problems: { ruleId: string; message: string }[] }
+    expect(problems.map(({ ruleId, message }) => `${ruleId}: ${message}`)).toEqual([])
+  },
+  60_000
+)
+
+/** Opens a page that may speak to the gateway alone; gives what else it asked for and what it complained about. */
+async function look(path: string, work: (page: Page) => Promise<void>): Promise<string[]> {
+  if (!browser) {
+    expect((await fetch(`${system.url}${path}`)).status).toBe(200)
+    return []
+  }
+  const complaints: string[] = []
+  const context = await browser.newContext({ locale: 'en-US' })
+  await context.route('**', (route) => {
+    const url = route.request().url()
+    if (url.startsWith(system.url) || url.startsWith('data:')) return route.continue()
+    complaints.push(`asked for ${url}`)
+    return route.abort()
+  })
+  const page = await context.newPage()
+  page.on('pageerror', (error) => complaints.push(error.message))
+  page.on('console', (message) => message.type() === 'error' && !/40\d/.test(message.text()) && complaints.push(message.text()))
+  const answer = await page.goto(`${system.url}${path}`)
+  expect(answer?.status()).toBe(200)
+  await work(page)
+  await context.close()
+  return complaints
+}
+
+test('the Swagger page authorizes and calls, and asks nothing from elsewhere', async () => {
+  const complaints = await look('/docs/auth', async (page) => {
+    await page.click('.auth-wrapper .authorize')
+    await page.fill('.auth-container input', patient.token)
+    await page.click('.auth-btn-wrapper .authorize')
+    await page.click('.btn-done')
+    const operation = '#operations-Accounts-getV1AuthMe'
+    await page.click(`${operation} .opblock-summary-control`)
+    await page.click(`${operation} .try-out__btn`)
+    await page.click(`${operation} .execute`)
+    await page.waitForSelector(`${operation} .live-responses-table tr.response`)
+    expect(await page.textContent(`${operation} .live-responses-table tr.response`)).toContain('200')
+    expect(await page.textContent(`${operation} .live-responses-table`)).toContain(patient.email)
+  })
+  expect(complaints).toEqual([])
+}, 60_000)
+
+test('one page leads to the documents of all four processes', async () => {
+  const complaints = await look('/docs', async (page) => {
+    const choices = (await page.locator('#select option').allTextContents()).join(' ')
+    for (const name of ['ateway', 'uth', 'cheduling', 'otifier']) expect(choices).toContain(name)
+  })
+  expect(complaints).toEqual([])
+}, 60_000)
+
+test('the link of a mail leads to a page that verifies the address at the press of its button', async () => {
+  const email = `page-${crypto.randomUUID()}@example.com`
+  const wish = { name: 'Ana', email, cpf: cpf.generate(), password: patient.password }
+  expect((await call(system, 'POST', '/v1/auth/patients', { body: wish })).status).toBe(201)
+  const link = /https?:\/\/\S+\/verify-email#token=\S+/.exec((await system.mailbox.mailTo(email, /./)).text)?.[0] ?? ''
+  const complaints = await look(new URL(link).pathname + new URL(link).hash, async (page) => {
+    const verified = page.waitForResponse((response) => response.url().endsWith('/v1/auth/email/verify'))
+    await page.click('button')
+    expect((await verified).status()).toBe(204)
+  })
+  expect(complaints).toEqual([])
+  const { body } = await call<{ user: { emailVerified: boolean } }>(system, 'POST', '/v1/auth/login', {
+    body: { identifier: email, password: patient.password }
+  })
+  // where no browser is to be had nobody pressed the button
+  expect(body.user.emailVerified).toBe(browser !== undefined)
+}, 60_000)
+
+test('every problem has a page that explains it', async () => {
+  const complaints = await look('/problems/slot_taken', async (page) => expect(await page.textContent('body')).toContain('slot_taken'))
+  expect(complaints).toEqual([])
+}, 60_000)
