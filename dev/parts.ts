@@ -1,6 +1,6 @@
 import { join } from 'node:path'
+import { provisionBroker } from '#platform/broker-users'
 import { roleUrl, type Schema } from '#platform/provision'
-import { provisionBroker } from './broker-users.ts'
 import { startMailbox } from './mailbox.ts'
 import { freePort } from './ports.ts'
 import { startPostgres } from './postgres.ts'

@@ -1,9 +1,12 @@
 import { Type } from '@sinclair/typebox'
-import { type Role, roles } from './provision.ts'
+import { type Role, roles, type Schema, schemas } from './provision.ts'
 import { text, url } from './settings.ts'
 
 /** A role's password's setting: `AUTH_OWNER_PASSWORD` for the role `auth_owner`. */
 export const passwordSetting = (role: Role) => `${role.toUpperCase()}_PASSWORD`
+
+/** The setting of a service's password at the broker: `AUTH_BROKER_PASSWORD`. */
+export const brokerPasswordSetting = (schema: Schema) => `${schema.toUpperCase()}_BROKER_PASSWORD`
 
 const password = () => text({ examples: ['(openssl rand -hex 24)'] })
 
@@ -12,8 +15,16 @@ export const prepareSchema = Type.Object({
   ADMIN_DATABASE_URL: url('postgres|postgresql', { examples: ['postgres://postgres:secret@postgres:5432/postgres'] }),
   DATABASE_NAME: text({ default: 'healthmed', examples: ['healthmed'] }),
   MONITOR_PASSWORD: Type.Optional(password()),
+  /** Where given, each service gets a user of its own at the broker. */
+  ADMIN_BROKER_API: Type.Optional(url('http|https', { examples: ['http://healthmed:secret@rabbitmq:15672/api'] })),
+  ...Object.fromEntries(schemas.map((schema) => [brokerPasswordSetting(schema), Type.Optional(password())])),
   ...Object.fromEntries(roles.map((role) => [passwordSetting(role), password()]))
 })
 
 /** Those settings, by name. */
-export type PrepareSettings = Record<string, string> & { ADMIN_DATABASE_URL: string; DATABASE_NAME: string; MONITOR_PASSWORD?: string }
+export type PrepareSettings = Record<string, string> & {
+  ADMIN_DATABASE_URL: string
+  DATABASE_NAME: string
+  MONITOR_PASSWORD?: string
+  ADMIN_BROKER_API?: string
+}

@@ -1,10 +1,14 @@
+import { provisionBroker } from './broker-users.ts'
 import { migrate } from './migrate.ts'
 import { provisionMonitor } from './monitor.ts'
-import { type PrepareSettings, passwordSetting, prepareSchema } from './prepare-settings.ts'
-import { type Passwords, provision, roles, roleUrl, schemas } from './provision.ts'
+import { brokerPasswordSetting, type PrepareSettings, passwordSetting, prepareSchema } from './prepare-settings.ts'
+import { type Passwords, provision, roles, roleUrl, type Schema, schemas } from './provision.ts'
 import { readSettings } from './settings.ts'
 
-/** The job that runs before the services: makes database, roles and schemas where they are missing, then brings every schema up to date. */
+/**
+ * The job that runs before the services: makes database, roles and schemas where they are missing, brings every schema up to date, and gives each
+ * service its user at the broker.
+ */
 const settings = readSettings(prepareSchema) as PrepareSettings
 
 const { ADMIN_DATABASE_URL: adminUrl, DATABASE_NAME: database, MONITOR_PASSWORD: monitor } = settings
@@ -13,5 +17,13 @@ await provision(adminUrl, { database, passwords })
 for (const schema of schemas) {
   const ran = await migrate(roleUrl(adminUrl, database, `${schema}_owner`, passwords[`${schema}_owner`]), schema)
   console.log(`${schema}: ${ran.length > 0 ? `ran ${ran.length} migrations` : 'up to date'}`)
+}
+const { ADMIN_BROKER_API: api } = settings
+if (api) {
+  const own = Object.fromEntries(schemas.map((schema) => [schema, settings[brokerPasswordSetting(schema)] ?? '']))
+  const missing = schemas.filter((schema) => !own[schema])
+  if (missing.length > 0) throw new Error(`ADMIN_BROKER_API needs ${missing.map(brokerPasswordSetting).join(', ')} as well`)
+  await provisionBroker(api, own as Record<Schema, string>)
+  console.log('broker: each service has its user')
 }
 if (monitor) await provisionMonitor(adminUrl, monitor)

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { type ConfirmChannel, connect } from 'amqplib'
-import { type Bus, connectBus, DEAD_LETTERS, EXCHANGE } from '#platform/bus'
-import type { Event } from '#platform/events'
-import { traceparentFrom } from '#platform/log'
-import { eventually, testBroker } from '#platform/testing'
 import { provisionBroker } from './broker-users.ts'
+import { type Bus, connectBus, DEAD_LETTERS, EXCHANGE } from './bus.ts'
+import type { Event } from './events.ts'
+import { traceparentFrom } from './log.ts'
+import { eventually, testBroker } from './testing.ts'
 
 const passwords = { auth: 'a', scheduling: 's', notifier: 'n' }
 let vhost: Awaited<ReturnType<typeof testBroker>>

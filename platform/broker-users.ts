@@ -1,5 +1,5 @@
-import { DEAD_LETTERS, EXCHANGE } from '#platform/bus'
-import { schemas } from '#platform/provision'
+import { DEAD_LETTERS, EXCHANGE } from './bus.ts'
+import { schemas } from './provision.ts'
 
 type Passwords = Record<(typeof schemas)[number], string>
 
