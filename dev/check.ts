@@ -1,5 +1,5 @@
 import { setup } from './setup.ts'
 
-setup()
+await setup()
 const { runChecks } = await import('./run-checks.ts')
 process.exit(await runChecks())

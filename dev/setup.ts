@@ -1,4 +1,4 @@
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -7,8 +7,11 @@ import { join } from 'node:path'
 const root = join(import.meta.dir, '..')
 const marker = join(root, 'node_modules', '.installed-lockfile')
 
-/** Installs the dependencies that bun.lock names, unless they are there already. Ends the process where that fails. */
-export function setup(): void {
+/**
+ * Installs the dependencies that bun.lock names, unless they are there already; then this process hands over to one like it and ends with its exit
+ * code, since Bun looked around before there was a node_modules and would look elsewhere. Ends the process where the installation fails.
+ */
+export async function setup(): Promise<void> {
   const wanted = createHash('sha256')
     .update(readFileSync(join(root, 'bun.lock')))
     .update(readFileSync(join(root, 'package.json')))
@@ -23,4 +26,16 @@ export function setup(): void {
   }
   writeFileSync(marker, wanted)
   process.stderr.write(`Installed dependencies in ${((performance.now() - since) / 1000).toFixed(1)} s\n`)
+  process.exit(await handOver())
+}
+
+function handOver(): Promise<number> {
+  const child = spawn(process.execPath, process.argv.slice(1), { stdio: 'inherit' })
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.on(signal, () => {
+      // Ctrl-C in a terminal reaches both
+      if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal)
+    })
+  }
+  return new Promise((resolve) => child.once('exit', (code) => resolve(code ?? 1)))
 }

@@ -1,5 +1,5 @@
 import { setup } from './setup.ts'
 
-setup()
+await setup()
 const { startSystem } = await import('./system.ts')
 await startSystem()

@@ -1,5 +1,5 @@
 import { setup } from './setup.ts'
 
-setup()
+await setup()
 const { runTests } = await import('./run-tests.ts')
 process.exit(await runTests(process.argv.slice(2)))

@@ -1,5 +1,5 @@
 import { setup } from './setup.ts'
 
-setup()
+await setup()
 const { tour } = await import('./main-job.ts')
 process.exit(await tour())
