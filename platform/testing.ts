@@ -49,8 +49,16 @@ export async function testDatabase(schema: Schema, { max = 10 }: { max?: number 
   }
 }
 
-/** A virtual host of a test file's own on the real broker. */
-export async function testBroker(): Promise<{ url: string; vhost: string; close: () => Promise<void> }> {
+/** A virtual host of a test file's own on the real broker; `call` asks the broker's management API. */
+export type TestBroker = {
+  url: string
+  vhost: string
+  call: (method: string, path: string, body?: unknown) => Promise<void>
+  close: () => Promise<void>
+}
+
+/** Makes it. */
+export async function testBroker(): Promise<TestBroker> {
   const vhost = `test-${crypto.randomUUID().slice(0, 13)}`
   const api = new URL(needed('TEST_RABBITMQ_API'))
   const authorization = `Basic ${btoa(`${decodeURIComponent(api.username)}:${decodeURIComponent(api.password)}`)}`
@@ -66,7 +74,7 @@ export async function testBroker(): Promise<{ url: string; vhost: string; close:
   await call('PUT', `/permissions/${vhost}/${api.username}`, { configure: '.*', write: '.*', read: '.*' })
   const url = new URL(needed('TEST_RABBITMQ_URL'))
   url.pathname = `/${vhost}`
-  return { url: url.href, vhost, close: () => call('DELETE', `/vhosts/${vhost}`) }
+  return { url: url.href, vhost, call, close: () => call('DELETE', `/vhosts/${vhost}`) }
 }
 
 /** Signs access tokens with a key of its own, as auth would, and verifies them as the services do. */
