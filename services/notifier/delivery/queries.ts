@@ -31,7 +31,8 @@ export const LEASE_SECONDS = 15
 
 /**
  * Claims mails that are due, the oldest first: new ones, refused ones whose wait is over, and those of a process that died. Of one appointment and
- * recipient only the earliest is to be had, so mails leave in the order of the changes however many processes send.
+ * recipient only the earliest is to be had, so mails leave in the order of the changes however many processes send; a reminder tells of no change and
+ * passes by what waits for its next try.
  */
 export async function claim(db: Db, worker: string, limit: number, now: Date): Promise<string[]> {
   const claimed = await rows<{ id: string }>(
@@ -41,7 +42,8 @@ export async function claim(db: Db, worker: string, limit: number, now: Date): P
            where m.status in ('pending', 'sending') and m.due_at <= ${now}
              and not exists (select 1 from mails e
                               where e.appointment_id = m.appointment_id and e.recipient_id = m.recipient_id
-                                and e.status in ('pending', 'sending') and (e.version, e.id) < (m.version, m.id))
+                                and e.status in ('pending', 'sending') and (e.version, e.id) < (m.version, m.id)
+                                and not (m.template in ('reminder_24h', 'reminder_1h') and e.status = 'pending' and e.due_at > ${now}))
            order by m.due_at, m.id limit ${limit} for update of m skip locked)
         update mails set status = 'sending', attempts = attempts + 1, lease_token = ${worker}::uuid,
                          due_at = ${now}::timestamptz + make_interval(secs => ${LEASE_SECONDS})
@@ -102,7 +104,10 @@ export async function settle(db: Db, worker: string, id: string, outcome: Outcom
   const settled = await run(
     db,
     SQL`with settled as (
-          update mails set status = ${status}, lease_token = null, due_at = ${dueAt},
+          update mails set status = ${status}, lease_token = null,
+                 -- newer ones wait behind it: it comes up again at once, and leaves its place to them
+                 due_at = case when exists (select 1 from mails l where l.appointment_id = mails.appointment_id and l.recipient_id = mails.recipient_id
+                                               and l.version > mails.version and l.status = 'pending') then ${now}::timestamptz else ${dueAt}::timestamptz end,
                  sent_at = case when ${status} = 'sent' then ${now}::timestamptz else sent_at end,
                  last_error = case when ${status} = 'sent' then null else ${outcome.reply} end,
                  data = case when template = any(${burntTemplates}::text[]) and ${status} <> 'pending' then '{}' else data end

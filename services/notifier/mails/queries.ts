@@ -29,7 +29,16 @@ export async function enqueue(tx: Db, cause: Cause, mails: NewMail[]): Promise<v
                as m(id uuid, template text, recipient_id uuid, appointment_id uuid, version int, data jsonb)
         on conflict on constraint one_mail_each do nothing`
   )
+  for (const { recipientId, appointment } of mails) if (appointment) await callForward(tx, recipientId, appointment, cause.time)
 }
+
+/** Lets earlier mails that the server refused come up now, and not when their wait is over: the newer ones behind them take their place. */
+const callForward = (tx: Db, recipientId: string, { id, version }: { id: string; version: number }, now: string) =>
+  run(
+    tx,
+    SQL`update mails set due_at = least(due_at, ${now}::timestamptz)
+         where appointment_id = ${id} and recipient_id = ${recipientId} and version < ${version}::int and status = 'pending' and attempts > 0`
+  )
 
 /** Empties the mails of somebody who was erased, and what they wrote in those of others; what has not left to them never will. */
 export async function scrubMailsOf(tx: Db, personId: string): Promise<void> {

@@ -70,13 +70,14 @@ export const english: Record<Template, (facts: Facts) => Content> = {
   }),
   reminder_24h: (facts) => ({
     subject: `Reminder: appointment on ${at(facts)}`,
-    heading: 'Your appointment is in 24 hours',
+    // no span of time: one that is late would not tell the truth
+    heading: 'Your appointment is coming up',
     paragraphs: [`This is a reminder of your appointment with ${other(facts)}.`],
     facts: appointmentFacts(facts)
   }),
   reminder_1h: (facts) => ({
     subject: `Reminder: appointment at ${facts.appointment ? timeOfDay(facts.appointment.start, facts.appointment.timezone, 'en') : ''}`,
-    heading: 'Your appointment is in 1 hour',
+    heading: 'Your appointment is soon',
     paragraphs: [`This is a reminder of your appointment with ${other(facts)}.`],
     facts: appointmentFacts(facts)
   }),

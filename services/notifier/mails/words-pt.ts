@@ -70,13 +70,14 @@ export const portuguese: Record<Template, (facts: Facts) => Content> = {
   }),
   reminder_24h: (facts) => ({
     subject: `Lembrete: consulta em ${at(facts)}`,
-    heading: 'Sua consulta é em 24 horas',
+    // no span of time: one that is late would not tell the truth
+    heading: 'Sua consulta se aproxima',
     paragraphs: [`Lembramos da sua consulta com ${other(facts)}.`],
     facts: appointmentFacts(facts)
   }),
   reminder_1h: (facts) => ({
     subject: `Lembrete: consulta às ${facts.appointment ? timeOfDay(facts.appointment.start, facts.appointment.timezone, 'pt-BR') : ''}`,
-    heading: 'Sua consulta é em 1 hora',
+    heading: 'Sua consulta é daqui a pouco',
     paragraphs: [`Lembramos da sua consulta com ${other(facts)}.`],
     facts: appointmentFacts(facts)
   }),
