@@ -38,7 +38,9 @@ export async function openRegistry(dir: string, say: (names: string[]) => void =
     await endAll(orphans)
   }
   const entries = new Map<number, Entry>()
-  const write = () => replace(list, [...entries.values()])
+  let closed = false
+  // a process that ends late must not write into a directory that is another's by then, or gone
+  const write = () => closed || replace(list, [...entries.values()])
   write()
   return {
     add: (entry) => {
@@ -51,6 +53,7 @@ export async function openRegistry(dir: string, say: (names: string[]) => void =
     },
     endAll: (told) => endAll([...entries.values()], told),
     close: () => {
+      closed = true
       rmSync(list, { force: true })
       rmSync(lock, { force: true })
     }
