@@ -35,6 +35,7 @@ export async function planServices({ settings, secrets, databaseUrl, brokerUrl, 
     LOG_LEVEL: settings.LOG_LEVEL,
     PUBLIC_URL: `http://localhost:${settings.PORT}`,
     MAIL_FROM: settings.MAIL_FROM,
+    OTEL_EXPORTER_OTLP_ENDPOINT: settings.OTEL_EXPORTER_OTLP_ENDPOINT,
     ...urls
   }
   const service = (name: Schema, port: number, env: Record<string, string | undefined>): Plan => ({

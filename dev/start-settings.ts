@@ -17,7 +17,8 @@ export const startSchema = Type.Object({
   DOCTOR_APPROVAL: oneOf(['manual', 'auto'], 'manual'),
   EMAIL_VERIFICATION: oneOf(['required', 'optional'], 'required'),
   RATE_LIMIT: oneOf(['on', 'off'], 'on'),
-  LOG_LEVEL: oneOf(['trace', 'debug', 'info', 'warn', 'error', 'silent'], 'info')
+  LOG_LEVEL: oneOf(['trace', 'debug', 'info', 'warn', 'error', 'silent'], 'info'),
+  OTEL_EXPORTER_OTLP_ENDPOINT: Type.Optional(url('https?', { examples: ['http://localhost:4318'] }))
 })
 
 /** What `bun start` reads from the environment. */

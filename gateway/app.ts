@@ -1,9 +1,10 @@
 import type { Server } from 'bun'
 import type { Caller, Role, Verify } from '#platform/caller'
-import type { Handler } from '#platform/http'
-import { describeError, log, requestIdFrom, traceparentFrom } from '#platform/log'
+import { endOf, type Handler } from '#platform/http'
+import { describeError, log, requestIdFrom } from '#platform/log'
 import { httpRequests } from '#platform/metrics'
 import { Problem, problemBody } from '#platform/problem'
+import { openSpan, type Span } from '#platform/spans'
 import { CLOSE, readBody } from './body.ts'
 import type { ClientOf } from './clients.ts'
 import { type Cors, withCors } from './cors.ts'
@@ -40,7 +41,7 @@ export type Gateway = (request: Request, server: Server<undefined>) => Promise<R
 /** A request while it is worked on. */
 type Work = {
   requestId: string
-  traceparent: string
+  span: Span
   started: number
   path: string
   route: string
@@ -73,7 +74,7 @@ export function gatewayOf(needs: Needs): Gateway {
         client,
         scheme: needs.scheme,
         requestId: work.requestId,
-        traceparent: work.traceparent,
+        traceparent: work.span.traceparent,
         patienceMs: answerMs,
         hasLeft: () => request.signal.aborted
       })
@@ -94,7 +95,7 @@ export function gatewayOf(needs: Needs): Gateway {
     if (target && !isForwarded(target.path)) return ownPage(needs, request, server)
     const work: Work = {
       requestId: requestIdFrom(headers.get('x-request-id')),
-      traceparent: traceparentFrom(headers.get('traceparent')),
+      span: openSpan('server', request.method, headers.get('traceparent')),
       started: performance.now(),
       path: target?.path ?? '/',
       route: 'unmatched',
@@ -177,8 +178,9 @@ function timerOf(method: string, route: string, status: number) {
   return timer
 }
 
-function record({ requestId, traceparent, route, started }: Work, method: string, status: number): void {
+function record({ requestId, span, route, started }: Work, method: string, status: number): void {
   const ms = performance.now() - started
   timerOf(method, route, status).observe(ms / 1000)
-  log.info({ requestId, traceId: traceparent.slice(3, 35), method, route, status, ms: Math.round(ms * 10) / 10 }, 'request')
+  endOf(span, method, route, status)
+  log.info({ requestId, traceId: span.traceparent.slice(3, 35), method, route, status, ms: Math.round(ms * 10) / 10 }, 'request')
 }

@@ -34,6 +34,7 @@ export const words: Record<string, string> = {
   NOTIFIER_OWNER_PASSWORD: 'password of the role that owns the schema notifier',
   NOTIFIER_PASSWORD: 'password of the role that serves it',
   NOTIFIER_URL: 'where the notifier is',
+  OTEL_EXPORTER_OTLP_ENDPOINT: 'collector of OpenTelemetry traces (OTLP over HTTP); without it none are made',
   OPS_PORT: "port of the gateway's health and metrics, for nobody but those who run it",
   PORT: "port to listen at; of `bun start` the gateway's",
   POSTGRES_URL: 'use this PostgreSQL in place of one of our own',

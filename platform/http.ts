@@ -1,7 +1,8 @@
 import { type AnyElysia, Elysia, type ElysiaConfig, type ValidationError } from 'elysia'
-import { currentTrace, describeError, log, requestIdFrom, type Trace, traced, traceparentFrom } from './log.ts'
+import { currentTrace, describeError, log, requestIdFrom, type Trace, traced } from './log.ts'
 import { httpRequests, problemAnswers } from './metrics.ts'
 import { type FieldError, Problem, problemBody } from './problem.ts'
+import { openSpan, type Span } from './spans.ts'
 
 /** Options of every root instance: unknown fields are refused, `/x/` is not `/x`, and a short `Host` cannot shift the path. */
 export const http = { normalize: false, strictPath: true, handler: { standardHostname: false } } satisfies ElysiaConfig<''>
@@ -59,15 +60,23 @@ export type Handler = (request: Request, peer?: string) => Promise<Response>
 export function handlerOf(app: AnyElysia): Handler {
   return (request, peer) => {
     const requestId = requestIdFrom(request.headers.get('x-request-id'))
-    const trace: Trace = { requestId, traceparent: traceparentFrom(request.headers.get('traceparent')), peer }
+    const span = openSpan('server', request.method, request.headers.get('traceparent'))
+    const trace: Trace = { requestId, traceparent: span.traceparent, peer }
     return traced(trace, async () => {
       const started = performance.now()
       const response = await answer(app, request)
       response.headers.set('x-request-id', requestId)
+      endOf(span, request.method, trace.route ?? 'unmatched', response.status)
       observe(request.method, trace.route ?? 'unmatched', response.status, (performance.now() - started) / 1000)
       return response
     })
   }
+}
+
+/** Ends the span of a request, named by the conventions of OpenTelemetry for HTTP. */
+export function endOf(span: Span, method: string, route: string, status: number): void {
+  const attributes = { 'http.request.method': method, 'http.route': route, 'http.response.status_code': status }
+  span.end({ name: `${method} ${route}`, attributes, failed: status >= 500 })
 }
 
 /** One metric and one log line for an answered request; probes are not logged. */

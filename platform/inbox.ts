@@ -6,6 +6,7 @@ import { type Db, maybeOne, run, type Sql, transaction } from './db.ts'
 import { Envelope, type Event, type EventType, events, isEventType } from './events.ts'
 import { describeError, log, traced } from './log.ts'
 import { counter } from './metrics.ts'
+import { openSpan, spanned } from './spans.ts'
 
 /*
  * The inbox: an event's id and its effect are one transaction, so the same message twice does nothing. A schema that consumes has this table:
@@ -68,7 +69,12 @@ function lineUp(): (subject: string, work: () => Promise<void>) => Promise<void>
 
 const handle = (tx: Db, handlers: Handlers, event: Event): Promise<void> => {
   const handler = handlers[event.type] as (tx: Db, event: Event) => Promise<void>
-  return traced({ requestId: event.requestid, traceparent: event.traceparent }, () => handler(tx, event))
+  const span = openSpan('consumer', `process ${event.type}`, event.traceparent, {
+    'messaging.system': 'rabbitmq',
+    'messaging.message.id': event.id
+  })
+  const { traceparent } = span
+  return traced({ requestId: event.requestid, traceparent }, () => spanned(span, () => handler(tx, { ...event, traceparent })))
 }
 
 /** A subscription whose messages go through the inbox, and the loop that tries again what failed. */

@@ -4,6 +4,7 @@ import { type Db, rows, run, type Sql } from './db.ts'
 import type { Event, EventData, EventType } from './events.ts'
 import { currentTrace, describeError, log, traceparentFrom } from './log.ts'
 import { counter, gauge } from './metrics.ts'
+import { openSpan, spanned } from './spans.ts'
 
 /*
  * The transactional outbox. A schema that publishes has this table:
@@ -104,7 +105,7 @@ async function relayBatch(sql: Sql, bus: Bus, source: string): Promise<number> {
   const token = crypto.randomUUID()
   const batch = await claim(sql, token)
   if (batch.length === 0) return 0
-  const outcomes = await Promise.allSettled(batch.map((row) => bus.publish(toEvent(row, source))))
+  const outcomes = await Promise.allSettled(batch.map((row) => publish(row, bus, source)))
   const sent = batch.filter((_, index) => outcomes[index]?.status === 'fulfilled').map((row) => row.seq)
   const marked = sent.length > 0 ? await markSent(sql, token, sent) : 0
   published.inc({ outcome: 'sent' }, marked)
@@ -129,6 +130,14 @@ async function handBack(sql: Sql, token: string, refused: (Row & { reason: strin
     refused.map(({ seq }) => seq),
     refused.map((row) => row.reason)
   )
+}
+
+const publish = (row: Row, bus: Bus, source: string): Promise<void> => {
+  const span = openSpan('producer', `publish ${row.type}`, row.traceparent, {
+    'messaging.system': 'rabbitmq',
+    'messaging.message.id': row.id
+  })
+  return spanned(span, () => bus.publish(toEvent({ ...row, traceparent: span.traceparent }, source)))
 }
 
 const toEvent = (row: Row, source: string): Event => ({

@@ -25,7 +25,8 @@ export const url = (protocols: string, options: Record<string, unknown> = {}) =>
 export const commonSettings = {
   PORT: whole(0, 65535, { examples: [8080] }),
   HOST: text({ default: '127.0.0.1', examples: ['0.0.0.0'] }),
-  LOG_LEVEL: oneOf(['trace', 'debug', 'info', 'warn', 'error', 'silent'], 'info')
+  LOG_LEVEL: oneOf(['trace', 'debug', 'info', 'warn', 'error', 'silent'], 'info'),
+  OTEL_EXPORTER_OTLP_ENDPOINT: Type.Optional(url('https?', { examples: ['http://collector:4318'] }))
 }
 
 /**

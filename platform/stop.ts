@@ -1,4 +1,5 @@
 import { describeError, log } from './log.ts'
+import { flushSpans } from './spans.ts'
 
 /** One thing to stop, by name, in order. */
 export type Step = [name: string, stop: () => unknown]
@@ -33,6 +34,7 @@ export function stopOnSignal(steps: Step[]): void {
         log.error({ step: name, ...describeError(error) }, 'could not be stopped cleanly')
       }
     }
+    await flushSpans()
     log.info('stopped')
     process.exit(0)
   }

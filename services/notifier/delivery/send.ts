@@ -1,6 +1,7 @@
 import type { Sql } from '#platform/db'
 import { describeError, log, traced } from '#platform/log'
 import { counter, histogram } from '#platform/metrics'
+import { openSpan } from '#platform/spans'
 import { compose, type Sender } from '../mails/compose.ts'
 import { nextTry } from './ladder.ts'
 import { type Claimed, type Outcome, settle } from './queries.ts'
@@ -21,8 +22,12 @@ const taken = counter('mail_lease_conflicts_total', 'Mails that another process 
 
 /** Sends one claimed mail and writes down how that ended. Gives `away` where there was no server: the claim is then the caller's to give back. */
 export async function send(mail: Claimed, needs: Needs): Promise<'done' | 'away'> {
-  return traced({ requestId: mail.requestId, traceparent: mail.traceparent }, async () => {
+  const span = openSpan('client', `send ${mail.template}`, mail.traceparent)
+  return traced({ requestId: mail.requestId, traceparent: span.traceparent }, async () => {
     const outcome = await attempt(mail, needs)
+    span.end(
+      outcome === 'away' ? { failed: true } : { attributes: { 'healthmed.outcome': outcome.result }, failed: outcome.result !== 'sent' }
+    )
     if (outcome === 'away') return 'away'
     const now = instant(needs.clock())
     const settled = await settle(needs.sql, needs.worker, mail.id, outcome, now)
