@@ -63,7 +63,8 @@ export async function planServices({ settings, secrets, databaseUrl, brokerUrl, 
         SERVICE_NAME: 'gateway',
         PORT: String(settings.PORT),
         OPS_PORT: String(gatewayOps),
-        RATE_LIMIT: settings.RATE_LIMIT
+        RATE_LIMIT: settings.RATE_LIMIT,
+        GATEWAY_WORKERS: String(settings.GATEWAY_WORKERS)
       }
     }
   ]

@@ -16,6 +16,7 @@ export const startSchema = Type.Object({
   ADMIN_PASSWORD: Type.Optional(text({ minLength: 12, examples: ['(12 characters or more)'] })),
   DOCTOR_APPROVAL: oneOf(['manual', 'auto'], 'manual'),
   EMAIL_VERIFICATION: oneOf(['required', 'optional'], 'required'),
+  GATEWAY_WORKERS: whole(1, 64, { default: 1, examples: [2] }),
   RATE_LIMIT: oneOf(['on', 'off'], 'on'),
   LOG_LEVEL: oneOf(['trace', 'debug', 'info', 'warn', 'error', 'silent'], 'info'),
   OTEL_EXPORTER_OTLP_ENDPOINT: Type.Optional(url('https?', { examples: ['http://localhost:4318'] }))

@@ -1,61 +1,21 @@
 import { afterEach, expect, test } from 'bun:test'
-import { join } from 'node:path'
-import type { Subprocess } from 'bun'
-import { eventually, type Signer, signer } from '#platform/testing'
-import { echo, problemOf, type Replica, replica } from './testing.ts'
+import { eventually, signer } from '#platform/testing'
+import { authOf, freePort, type Process, problemOf, startGateway } from './testing.ts'
 
-type Process = { url: string; ops: string; child: Subprocess }
-const running: (Process | Replica)[] = []
+const running: { stop: () => Promise<void> }[] = []
 afterEach(async () => {
-  for (const one of running.splice(0)) {
-    if ('stop' in one) await one.stop()
-    else {
-      one.child.kill('SIGKILL')
-      await one.child.exited
-    }
-  }
+  for (const one of running.splice(0)) await one.stop()
 })
 
-/** A service that is auth as well: keys, and sessions that ended. */
-function auth(signed: Signer, slow = 0): Replica & { ended: string[] } {
-  const ended: string[] = []
-  const one = replica(async (request) => {
-    const { pathname } = new URL(request.url)
-    if (pathname === '/.well-known/jwks.json') return Response.json({ keys: [signed.jwk] })
-    const items = ended.map((sid) => ({ sid, endedAt: new Date().toISOString() }))
-    if (pathname === '/internal/ended-sessions') return Response.json({ items, now: new Date().toISOString() })
-    if (pathname === '/v1/events') {
-      const body = new ReadableStream({ start: (controller) => controller.enqueue(': here\n\n') })
-      return new Response(body, { headers: { 'content-type': 'text/event-stream' } })
-    }
-    await Bun.sleep(slow)
-    return echo(request)
-  })
+const auth = (...options: Parameters<typeof authOf>) => {
+  const one = authOf(...options)
   running.push(one)
-  return { ...one, ended }
-}
-
-/** The process itself, before services at an address. */
-async function start(address: string, settings: Record<string, string> = {}): Promise<Process> {
-  const [port, ops] = [freePort(), freePort()]
-  const env = { PATH: process.env.PATH ?? '', LOG_LEVEL: 'silent', PORT: `${port}`, OPS_PORT: `${ops}`, RATE_LIMIT: 'off' }
-  const urls = { AUTH_URL: address, SCHEDULING_URL: address, NOTIFIER_URL: address }
-  const child = Bun.spawn([process.execPath, 'gateway/main.ts'], {
-    cwd: join(import.meta.dir, '..'),
-    env: { ...env, ...urls, ...settings },
-    stdout: 'inherit',
-    stderr: 'inherit'
-  })
-  const one = { url: `http://127.0.0.1:${port}`, ops: `http://127.0.0.1:${ops}`, child }
-  running.push(one)
-  await eventually(async () => (await fetch(`${one.ops}/health/live`).catch(() => undefined))?.ok)
   return one
 }
-
-function freePort(): number {
-  const probe = Bun.listen({ hostname: '127.0.0.1', port: 0, socket: { data() {} } })
-  probe.stop(true)
-  return probe.port
+const start = async (...options: Parameters<typeof startGateway>): Promise<Process> => {
+  const one = await startGateway(...options)
+  running.push(one)
+  return one
 }
 
 test('tokens of auth are known, and a session that ended is refused within two seconds', async () => {

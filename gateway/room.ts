@@ -9,11 +9,11 @@ export type Room = {
   taken: (kind: Kind) => number
 }
 
-/** Beyond so many at once the next is refused quickly, so that those that run are not slowed down. */
-export function roomFor(most: Record<Kind, number>): Room {
+/** Beyond so many at once, or while the process is late with what it has, the next is refused quickly, so that those that run are not slowed down. */
+export function roomFor(most: Record<Kind, number>, isLate: () => boolean = () => false): Room {
   const taken = { calls: 0, streams: 0 }
   const take = (kind: Kind) => {
-    if (taken[kind] >= most[kind]) throw new Problem('overloaded', undefined, { retryAfter: kind === 'calls' ? 1 : 10 })
+    if (taken[kind] >= most[kind] || isLate()) throw new Problem('overloaded', undefined, { retryAfter: kind === 'calls' ? 1 : 10 })
     taken[kind]++
     let isTaken = true
     return () => {

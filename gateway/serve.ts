@@ -6,12 +6,12 @@ import { endStreams } from './forward.ts'
 /** How long a stop waits for what runs before it cuts it off, in milliseconds. */
 const PATIENCE_MS = 8_000
 
-/** Listens for clients. `stop` ends event streams, waits for the other answers, at most 8 s. */
-export function serve(gateway: Gateway, { port, host }: { port: number; host: string }): Listener {
+/** Listens for clients, at a port of its own or one that several processes share. `stop` ends event streams, waits for the other answers, at most 8 s. */
+export function serve(gateway: Gateway, { port, host, isShared = false }: { port: number; host: string; isShared?: boolean }): Listener {
   const server = Bun.serve({
     port,
     hostname: host,
-    reusePort: false,
+    reusePort: isShared,
     idleTimeout: 60,
     // our own limit, with an answer that says why, is lower; this one is for bodies that nobody reads
     maxRequestBodySize: 1024 * 1024,

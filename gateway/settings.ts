@@ -15,5 +15,7 @@ export const settingsSchema = Type.Object({
   TRUSTED_PROXIES: text({ default: 'none', examples: ['10.0.0.0/8,192.0.2.7'] }),
   CORS_ORIGINS: text({ default: 'none', examples: ['https://app.clinic.example'] }),
   MAX_IN_FLIGHT: whole(1, 60_000, { default: 2_000, examples: [2_000] }),
+  MAX_LAG_MS: whole(10, 60_000, { default: 500, examples: [500] }),
+  GATEWAY_WORKERS: whole(1, 64, { default: 1, examples: [2] }),
   MAX_STREAMS: whole(1, 60_000, { default: 10_000, examples: [10_000] })
 })

@@ -1,6 +1,8 @@
 import { connect } from 'node:net'
+import { join } from 'node:path'
+import type { Subprocess } from 'bun'
 import { handlerOf, type Listener } from '#platform/http'
-import { type Signer, signer } from '#platform/testing'
+import { eventually, type Signer, signer } from '#platform/testing'
 import { gatewayOf, type Needs } from './app.ts'
 import { clientsBehind } from './clients.ts'
 import { corsOf } from './cors.ts'
@@ -109,3 +111,51 @@ export function raw(port: number, bytes: string, waitMs = 400): Promise<{ text: 
 export type Told = { code: string; status: number; requestId: string; instance: string; type: string }
 /** Reads a problem. */
 export const problemOf = async (answer: Response) => (await answer.json()) as Told
+
+/** A service that is auth as well: keys, and sessions that ended (by `sid`); other calls are echoed after `slow` milliseconds. */
+export function authOf(signed: Signer, slow = 0): Replica & { ended: string[] } {
+  const ended: string[] = []
+  const one = replica(async (request) => {
+    const { pathname } = new URL(request.url)
+    if (pathname === '/.well-known/jwks.json') return Response.json({ keys: [signed.jwk] })
+    const items = ended.map((sid) => ({ sid, endedAt: new Date().toISOString() }))
+    if (pathname === '/internal/ended-sessions') return Response.json({ items, now: new Date().toISOString() })
+    if (pathname === '/v1/events') {
+      const body = new ReadableStream({ start: (controller) => controller.enqueue(': here\n\n') })
+      return new Response(body, { headers: { 'content-type': 'text/event-stream' } })
+    }
+    await Bun.sleep(slow)
+    return echo(request)
+  })
+  return { ...one, ended }
+}
+
+/** The gateway as a process: `stop` ends it at once. */
+export type Process = { url: string; ops: string; child: Subprocess; stop: () => Promise<void> }
+
+/** Starts the process itself, before services at one address. Gives it once it answers, ready or not. */
+export async function startGateway(address: string, settings: Record<string, string> = {}): Promise<Process> {
+  const [port, ops] = [freePort(), freePort()]
+  const env = { PATH: process.env.PATH ?? '', LOG_LEVEL: 'silent', PORT: `${port}`, OPS_PORT: `${ops}`, RATE_LIMIT: 'off' }
+  const urls = { AUTH_URL: address, SCHEDULING_URL: address, NOTIFIER_URL: address }
+  const child = Bun.spawn([process.execPath, 'gateway/main.ts'], {
+    cwd: join(import.meta.dir, '..'),
+    env: { ...env, ...urls, ...settings },
+    stdout: 'inherit',
+    stderr: 'inherit'
+  })
+  const stop = async () => {
+    child.kill('SIGKILL')
+    await child.exited
+  }
+  const one = { url: `http://127.0.0.1:${settings.PORT ?? port}`, ops: `http://127.0.0.1:${ops}`, child, stop }
+  await eventually(async () => child.exitCode !== null || (await fetch(`${one.ops}/health/live`).catch(() => undefined))?.ok)
+  return one
+}
+
+/** A port that was free a moment ago. */
+export function freePort(): number {
+  const probe = Bun.listen({ hostname: '127.0.0.1', port: 0, socket: { data() {} } })
+  probe.stop(true)
+  return probe.port
+}

@@ -19,7 +19,7 @@ export const drain = (): void => {
 }
 
 /** `/health/live`, `/health/ready` (says which dependency is down; only a critical one makes it 503) and `/metrics`. */
-export const ops = (checks: Check[]) => {
+export const ops = (checks: Check[], metrics: () => Promise<string> = () => registry.metrics()) => {
   watched = checks
   return new Elysia({ name: 'ops', detail: { hide: true } })
     .get('/health/live', () => ({ status: 'up' }))
@@ -34,7 +34,7 @@ export const ops = (checks: Check[]) => {
     })
     .get('/metrics', async ({ set }) => {
       set.headers['content-type'] = registry.contentType
-      return registry.metrics()
+      return metrics()
     })
 }
 
