@@ -39,7 +39,7 @@ export type System = {
   stop: () => Promise<void>
 }
 
-type Replicas = { scheduling?: number; notifier?: number }
+type Replicas = { auth?: number; scheduling?: number; notifier?: number }
 
 /** Starts the system; `settings` are added to every process. Ready in about two seconds. */
 export async function startSystem(settings: Record<string, string> = {}, replicas: Replicas = {}): Promise<System> {
