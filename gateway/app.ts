@@ -58,11 +58,15 @@ export function gatewayOf(needs: Needs): Gateway {
     const { headers, method } = request
     const route = endpoint.methods.get(method)
     if (!route) return refuseMethod(method, endpoint)
-    const client = needs.clientOf(server.requestIP(request)?.address, headers.get('x-forwarded-for'))
-    const who = route.roles && (await admit(needs, headers.get('authorization'), route.roles))
+    const admitted = route.roles && admit(needs, headers.get('authorization'), route.roles)
+    // what is known already is not waited for: that would cost more than it does
+    const who = admitted instanceof Promise ? await admitted : admitted
     work.personal = who !== null
-    work.told = await needs.count?.(route.tier, who?.id, client)
-    const body = await readBody(request, bodyMs)
+    // asking for an address costs a call of the system, and it is personal data: only limits by address and auth, which throttles by it, get it
+    const needsAddress = !who || route.tier !== 'general' || route.service === 'auth'
+    const client = needsAddress ? needs.clientOf(server.requestIP(request)?.address, headers.get('x-forwarded-for')) : undefined
+    if (needs.count) work.told = await needs.count(route.tier, who?.id, client)
+    const body = method === 'GET' ? undefined : await readBody(request, bodyMs)
     const leave = needs.room.take(route.path === STREAM ? 'streams' : 'calls')
     let stays = false
     try {
@@ -126,9 +130,13 @@ async function ownPage(needs: Needs, request: Request, server: Server<undefined>
 }
 
 /** Who calls. Throws the 401 of a bad token, `forbidden`, and `upstream_unavailable` while no key is known to check tokens with. */
-async function admit({ verify, keysKnown }: Needs, authorization: string | null, roles: readonly Role[]): Promise<Caller> {
+function admit({ verify, keysKnown }: Needs, authorization: string | null, roles: readonly Role[]): Caller | Promise<Caller> {
   if (authorization && !keysKnown()) throw new Problem('upstream_unavailable', undefined, { retryAfter: 2 })
-  const who = await verify(authorization)
+  const known = verify(authorization)
+  return known instanceof Promise ? known.then((who) => allowed(who, roles)) : allowed(known, roles)
+}
+
+function allowed(who: Caller, roles: readonly Role[]): Caller {
   if (roles.length > 0 && !roles.includes(who.role)) throw new Problem('forbidden')
   return who
 }

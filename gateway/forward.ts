@@ -10,7 +10,8 @@ export type Call = {
   target: string
   headers: Headers
   body: Uint8Array | undefined
-  client: string
+  /** The client's address, where the service is to know it. */
+  client: string | undefined
   scheme: string
   requestId: string
   traceparent: string
@@ -78,7 +79,8 @@ const sentOf = (call: Call, { url }: Replica, isRepeatable: boolean, attempt: nu
 })
 
 function headOf({ method, target, headers, body, client, scheme, requestId, traceparent }: Call, host: string): string {
-  let head = `${method} ${target} HTTP/1.1\r\nhost: ${host}\r\nx-request-id: ${requestId}\r\ntraceparent: ${traceparent}\r\nx-forwarded-for: ${client}\r\nx-forwarded-proto: ${scheme}\r\nvia: ${VIA}\r\n`
+  let head = `${method} ${target} HTTP/1.1\r\nhost: ${host}\r\nx-request-id: ${requestId}\r\ntraceparent: ${traceparent}\r\nx-forwarded-proto: ${scheme}\r\nvia: ${VIA}\r\n`
+  if (client) head += `x-forwarded-for: ${client}\r\n`
   for (const name of passed) {
     const value = headers.get(name)
     if (value !== null) head += `${name}: ${value}\r\n`

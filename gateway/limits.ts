@@ -11,8 +11,8 @@ export const quotas: Record<Name, number> = { general: 600, anonymous: 300, logi
 
 /** What a counted request is told, as headers. */
 export type Told = { 'ratelimit-policy': string; ratelimit: string }
-/** Counts a request of a person (with a token) or of an address. Throws `rate_limited`. */
-export type Count = (tier: Tier, person: string | undefined, address: string) => Promise<Told>
+/** Counts a request of a person (with a token) or of an address, which a person's request of the general tier does without. Throws `rate_limited`. */
+export type Count = (tier: Tier, person: string | undefined, address: string | undefined) => Promise<Told>
 
 /** Limits of one gateway process, in memory. `amounts` are calls a minute. */
 export function limitsOf(amounts: Record<Name, number> = quotas): Count {
@@ -30,7 +30,7 @@ export function limitsOf(amounts: Record<Name, number> = quotas): Count {
     }
   }
   return async (tier, person, address) => {
-    const net = networkOf(address)
+    const net = networkOf(address ?? '')
     const general = person ? await consume('general', person) : await consume('anonymous', net)
     return tier === 'general' ? general : consume(tier, net)
   }

@@ -17,8 +17,8 @@ export type Role = (typeof roles)[number]
 /** Who calls, as the checked token says. `expiresAt` is in Unix seconds. */
 export type Caller = { id: string; sid: string; role: Role; name: string; emailVerified: boolean; expiresAt: number }
 
-/** Reads an `Authorization` header. Throws `unauthenticated`, `token_expired`, `token_invalid` or `token_revoked`. */
-export type Verify = (authorization: string | null) => Promise<Caller>
+/** Reads an `Authorization` header; at once where the token is a remembered one. Throws or rejects with `unauthenticated`, `token_expired`, `token_invalid` or `token_revoked`. */
+export type Verify = (authorization: string | null) => Caller | Promise<Caller>
 
 const REMEMBERED_TOKENS = 50_000
 const MAX_TOKEN_LENGTH = 4_096
@@ -26,18 +26,7 @@ const MAX_TOKEN_LENGTH = 4_096
 /** A check of access tokens that remembers those it has verified until they expire. `nowMs` is the clock, Unix milliseconds. */
 export function verifierOf({ keyFor, isEnded }: Pick<Trust, 'keyFor' | 'isEnded'>, nowMs: () => number = Date.now): Verify {
   const remembered = new Map<string, Caller>()
-  return async (authorization) => {
-    if (!authorization) throw new Problem('unauthenticated')
-    if (authorization.length > MAX_TOKEN_LENGTH) throw new Problem('token_invalid')
-    const known = remembered.get(authorization)
-    if (known) {
-      if (known.expiresAt * 1000 <= nowMs()) {
-        remembered.delete(authorization)
-        throw new Problem('token_expired')
-      }
-      if (isEnded(known.sid)) throw new Problem('token_revoked')
-      return known
-    }
+  const learn = async (authorization: string): Promise<Caller> => {
     const token = /^Bearer +([A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+)$/i.exec(authorization)?.[1]
     if (!token) throw new Problem(/^Bearer\b/i.test(authorization) ? 'token_invalid' : 'unauthenticated')
     const caller = await verify(token, keyFor, nowMs())
@@ -46,6 +35,18 @@ export function verifierOf({ keyFor, isEnded }: Pick<Trust, 'keyFor' | 'isEnded'
     if (remembered.size >= REMEMBERED_TOKENS) remembered.delete(remembered.keys().next().value as string)
     remembered.set(authorization, caller)
     return caller
+  }
+  return (authorization) => {
+    if (!authorization) throw new Problem('unauthenticated')
+    if (authorization.length > MAX_TOKEN_LENGTH) throw new Problem('token_invalid')
+    const known = remembered.get(authorization)
+    if (!known) return learn(authorization)
+    if (known.expiresAt * 1000 <= nowMs()) {
+      remembered.delete(authorization)
+      throw new Problem('token_expired')
+    }
+    if (isEnded(known.sid)) throw new Problem('token_revoked')
+    return known
   }
 }
 
