@@ -1,4 +1,5 @@
-import { connect, transaction } from '#platform/db'
+import SQL from 'sql-template-strings'
+import { connect, one, transaction } from '#platform/db'
 import type { Event, EventData, EventType, UserSnapshot } from '#platform/events'
 import { handlerOf } from '#platform/http'
 import { traceparentFrom } from '#platform/log'
@@ -153,6 +154,16 @@ export async function startRig({ replicas = 1, max = 10, limits = { perSpecialty
     },
     act: (who: { id: string }, id: string, verb: string, body?: unknown, headers: Record<string, string> = {}) =>
       call('POST', `/v1/appointments/${id}/${verb}`, { as: who, body, headers }),
+    /** What must never be, whoever raced: two open appointments of one person over each other, a buffer eaten, or a deadlock. */
+    harm: () =>
+      one<{ overlaps: number; deadlocks: number }>(
+        database.sql,
+        SQL`select (select count(*) from appointments a join appointments b on a.id < b.id
+                     where a.status in ('held', 'requested', 'confirmed') and b.status in ('held', 'requested', 'confirmed')
+                       and ((a.doctor_id = b.doctor_id and a.doctor_during && b.doctor_during)
+                            or (a.patient_id = b.patient_id and a.during && b.during))) as overlaps,
+                   (select deadlocks from pg_stat_database where datname = current_database()) as deadlocks`
+      ),
     stop: async () => {
       await Promise.all(changes.map(({ stop }) => stop()))
       await Promise.all(pools.slice(1).map((sql) => sql.end({ timeout: 2 })))
@@ -170,6 +181,12 @@ export async function expected<Shape>(status: number, answer: Promise<Answer<Sha
 
 /** `409 slot_taken`, or `201` where there is no code: what a refusal is about, in one word for a comparison. */
 export const outcome = ({ status, body }: Answer): string => [status, body.code].filter(Boolean).join(' ')
+
+/** The same, and the bare status where the call went well. */
+export const word = (answer: Answer): string => (answer.status < 300 ? String(answer.status) : outcome(answer))
+
+/** What `rig.harm` gives where all is well. */
+export const none = { overlaps: 0, deadlocks: 0 }
 
 /** An event as a relay publishes it. */
 export const eventOf = <T extends EventType>(type: T, data: EventData<T>): Event<T> => ({

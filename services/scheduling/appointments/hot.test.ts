@@ -1,7 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
-import SQL from 'sql-template-strings'
-import { one } from '#platform/db'
-import { outcome, type Rig, startRig } from '../testing.ts'
+import { none, outcome, type Rig, startRig } from '../testing.ts'
 
 const PATIENTS = 200
 const SLOTS = 50
@@ -25,16 +23,7 @@ test(`of ${PATIENTS} patients who want one slot at once, over two replicas, exac
     )
     expect(counts).toEqual({ '201': 1, '409 slot_taken': PATIENTS - 1 })
   }
-  const { overlaps } = await one<{ overlaps: number }>(
-    rig.sql,
-    SQL`select count(*) as overlaps from appointments a join appointments b on a.id < b.id and a.doctor_id = b.doctor_id and a.during && b.during
-         where a.status in ('requested', 'confirmed') and b.status in ('requested', 'confirmed')`
-  )
-  const { deadlocks } = await one<{ deadlocks: number }>(
-    rig.sql,
-    SQL`select deadlocks from pg_stat_database where datname = current_database()`
-  )
-  expect({ overlaps, deadlocks }).toEqual({ overlaps: 0, deadlocks: 0 })
+  expect(await rig.harm()).toEqual(none)
 }, 240_000)
 
 test('a cancelled slot can be booked again by whoever is first, again and again', async () => {

@@ -1,5 +1,5 @@
 import SQL from 'sql-template-strings'
-import { type Db, maybeOne, rows, run } from '#platform/db'
+import { type Db, maybeOne, run } from '#platform/db'
 import { announce } from '#platform/outbox'
 import { instantText } from '#platform/schema'
 import { type Calendar, readCalendar } from '../slots/read.ts'
@@ -7,6 +7,8 @@ import { freeSlots, type Range } from '../slots/slots.ts'
 import { dateText, localDay } from '../slots/zone.ts'
 
 const OFFER_MINUTES = 15
+/** How many of a line are asked about one slot before it is free for all. */
+const MOST_ASKED = 20
 const MINUTE_MS = 60_000
 
 /** Who waits. */
@@ -25,7 +27,7 @@ export async function passOn(tx: Db, freed: { doctorId: string; start: number },
   const day = localDay(offer.timezone, freed.start)
   const slot = freeSlots(offer, busy, day, day, at.getTime()).find(({ start }) => start >= freed.start)
   if (!slot || slot.start >= freed.start + offer.slotMinutes * MINUTE_MS) return
-  for (const waiting of await lineFor(tx, freed.doctorId, dateText(day))) {
+  for await (const waiting of lineFor(tx, freed.doctorId, dateText(day))) {
     if (await holdFor(tx, waiting, calendar, slot, at)) return
   }
 }
@@ -34,14 +36,24 @@ const anybodyWaits = async (tx: Db, doctorId: string) =>
   (await maybeOne(tx, SQL`select 1 as waits from waitlist where doctor_id = ${doctorId}::uuid and status = 'waiting' limit 1`)) !==
   undefined
 
-/** Those who wait for a day, first come first. Rows that another transaction is serving are passed over. */
-export function lineFor(tx: Db, doctorId: string, date: string): Promise<Waiting[]> {
-  return rows<Waiting>(
-    tx,
-    SQL`select id, patient_id, patient_name from waitlist
-         where doctor_id = ${doctorId}::uuid and status = 'waiting' and ${date}::date between from_date and to_date
-         order by created_at, id limit 20 for update skip locked`
-  )
+/**
+ * Those who wait for a day, first come first, each locked when it is their turn and not before: slots that free at one moment go to as many of the line,
+ * and who is being served by another transaction is passed over.
+ */
+export async function* lineFor(tx: Db, doctorId: string, date: string): AsyncGenerator<Waiting> {
+  let last: string | null = null
+  for (let asked = 0; asked < MOST_ASKED; asked++) {
+    const next: Waiting | undefined = await maybeOne<Waiting>(
+      tx,
+      SQL`select id, patient_id, patient_name from waitlist
+           where doctor_id = ${doctorId}::uuid and status = 'waiting' and ${date}::date between from_date and to_date
+             and (${last}::uuid is null or (created_at, id) > (select w.created_at, w.id from waitlist w where w.id = ${last}::uuid))
+           order by created_at, id limit 1 for update skip locked`
+    )
+    if (!next) return
+    yield next
+    last = next.id
+  }
 }
 
 /** Holds a slot for who waits and tells them. False where they cannot take it, or somebody else was quicker. */

@@ -30,7 +30,7 @@ async function offerOne(tx: Db, doctorId: string, days: Days, now: Temporal.Inst
   for (const slot of free.slots) {
     if (passed.has(slot.start)) continue
     passed.add(slot.start)
-    for (const waiting of await lineFor(tx, doctorId, dateText(localDay(free.calendar.offer.timezone, slot.start)))) {
+    for await (const waiting of lineFor(tx, doctorId, dateText(localDay(free.calendar.offer.timezone, slot.start)))) {
       if (await holdFor(tx, waiting, free.calendar, slot, new Date(now.epochMilliseconds))) return true
     }
   }
