@@ -74,16 +74,22 @@ test('an appointment moves in one step, only from the version that was seen, and
 })
 
 test('when a slot in range frees, the first in line is mailed and holds it, then the next', async () => {
-  const busy = await newDoctor(system, { rules: [{ weekday: 3, start: '09:00', end: '10:00' }] })
+  const today = Temporal.Now.plainDateISO('America/Sao_Paulo')
+  const busy = await newDoctor(system, { rules: [{ weekday: today.add({ days: 2 }).dayOfWeek, start: '09:00', end: '10:00' }] })
+  // of their own, whose day holds nothing else: who has another appointment then is passed over
+  const [holder, waiting] = [await newPatient(system), await newPatient(system)]
   const [only] = await slotsOf(system, busy.id)
-  const taken = await send('POST', '/v1/appointments', rui, { doctorId: busy.id, start: only?.start })
-  const [from, to] = [Temporal.Now.plainDateISO('America/Sao_Paulo'), Temporal.Now.plainDateISO('America/Sao_Paulo').add({ days: 7 })]
-  const line = await send('POST', '/v1/waitlist', ana, { doctorId: busy.id, from: from.toString(), to: to.toString() })
+  const taken = await send('POST', '/v1/appointments', holder, { doctorId: busy.id, start: only?.start })
+  const line = await send('POST', '/v1/waitlist', waiting, {
+    doctorId: busy.id,
+    from: today.toString(),
+    to: today.add({ days: 7 }).toString()
+  })
   expect(line.status).toBe(201)
-  await send('POST', `/v1/appointments/${taken.body.id}/cancel`, rui, { reason: 'não posso' })
-  await system.mailbox.mailTo(ana.email, /vaga|horário/i)
-  expect((await send('POST', '/v1/appointments', rui, { doctorId: busy.id, start: only?.start })).body.code).toBe('slot_taken')
-  expect((await send('POST', '/v1/appointments', ana, { doctorId: busy.id, start: only?.start })).status).toBe(201)
+  await send('POST', `/v1/appointments/${taken.body.id}/cancel`, holder, { reason: 'não posso' })
+  await system.mailbox.mailTo(waiting.email, /vaga|horário/i)
+  expect((await send('POST', '/v1/appointments', holder, { doctorId: busy.id, start: only?.start })).body.code).toBe('slot_taken')
+  expect((await send('POST', '/v1/appointments', waiting, { doctorId: busy.id, start: only?.start })).status).toBe(201)
 })
 
 test('one appointment as a file, all of them as a secret subscription that a new call voids', async () => {
