@@ -94,18 +94,9 @@ export function gatewayOf(needs: Needs): Gateway {
   }
 
   return async (request, server) => {
-    const { headers } = request
-    const target = headers.get('host')?.includes(',') ? undefined : targetOf(request.url)
-    if (target && !isForwarded(target.path)) return ownPage(needs, request, server)
-    const work: Work = {
-      requestId: requestIdFrom(headers.get('x-request-id')),
-      span: openSpan('server', request.method, headers.get('traceparent')),
-      started: performance.now(),
-      path: target?.path ?? '/',
-      route: 'unmatched',
-      told: undefined,
-      personal: false
-    }
+    const target = request.headers.get('host')?.includes(',') ? undefined : targetOf(request.url)
+    if (target && !isForwarded(target.path)) return ownPage(needs, request, server, target.path)
+    const work = workOn(request, target?.path ?? '/')
     let answer: Received
     try {
       if (!target) throw new Problem('bad_request', 'The path or the Host header is not one that can be served', CLOSE)
@@ -120,10 +111,28 @@ export function gatewayOf(needs: Needs): Gateway {
   }
 }
 
+const workOn = ({ headers, method }: Request, path: string): Work => ({
+  requestId: requestIdFrom(headers.get('x-request-id')),
+  span: openSpan('server', method, headers.get('traceparent')),
+  started: performance.now(),
+  path,
+  route: 'unmatched',
+  told: undefined,
+  personal: false
+})
+
 const isForwarded = (path: string) => path.startsWith('/v1/') || path.startsWith('/.well-known/')
 
-async function ownPage(needs: Needs, request: Request, server: Server<undefined>): Promise<Response> {
-  const answer = await needs.pages(request, server.requestIP(request)?.address)
+/** Pages count as calls without a token do; whoever watches the health is not counted. */
+async function ownPage(needs: Needs, request: Request, server: Server<undefined>, path: string): Promise<Response> {
+  const address = server.requestIP(request)?.address
+  try {
+    if (path !== '/health') await needs.count?.('general', undefined, needs.clientOf(address, request.headers.get('x-forwarded-for')))
+  } catch (error) {
+    const work = workOn(request, path)
+    return finish(refusal(error, work, request.method), work, request, needs)
+  }
+  const answer = await needs.pages(request, address)
   for (const [name, value] of Object.entries(protection)) if (!answer.headers.has(name)) answer.headers.set(name, value)
   if (needs.draining()) answer.headers.set('connection', 'close')
   return answer

@@ -75,6 +75,10 @@ test('a file of a page is sent once and then only when it changed', async () => 
   const first = await get('/assets/swagger-ui-bundle.js')
   const again = await get('/assets/swagger-ui-bundle.js', { 'if-none-match': first.headers.get('etag') ?? '' })
   expect([first.headers.get('content-type'), again.status]).toEqual(['text/javascript;charset=utf-8', 304])
+  const plain = await get('/assets/swagger-ui-bundle.js', { 'accept-encoding': 'gzip;q=0, identity' })
+  expect([first.headers.get('content-encoding'), plain.headers.get('content-encoding')]).toEqual(['gzip', null])
+  expect(await plain.text()).toBe(await first.text())
+  expect(plain.headers.get('etag')).not.toBe(first.headers.get('etag'))
 })
 
 test('every code of a problem has a page, for people and for programs', async () => {

@@ -45,6 +45,15 @@ test('log-in has a tighter one of its own', async () => {
   expect((await from('192.0.2.50')).status).toBe(200)
 })
 
+test('pages count as calls without a token do, and the health does not', async () => {
+  const statuses: number[] = []
+  for (const path of ['/problems', '/assets/page.css', '/docs', '/problems', '/assets/page.css', '/nowhere'])
+    statuses.push((await from('192.0.2.60', path)).status)
+  expect(statuses).toEqual([200, 200, 200, 200, 429, 429])
+  expect((await problemOf(await from('192.0.2.60', '/docs'))).code).toBe('rate_limited')
+  expect((await from('192.0.2.60', '/health')).status).not.toBe(429)
+})
+
 test('without limits nothing is counted and nothing told', async () => {
   const free = await rig(service.url)
   const answers = await Promise.all(Array.from({ length: 100 }, () => fetch(`${free.url}/v1/doctors`)))

@@ -42,8 +42,15 @@ beforeAll(async () => {
   })
   const fresh = () => ({ name: 'Ana', email: `${crypto.randomUUID()}@example.com`, cpf: cpf.generate(), password: PASSWORD })
   world = { doctorA: doctorA.id, freeSlot: () => starts.pop() as string, fresh, specialty: await firstSpecialty(system) }
-  for (const name of ['gateway', ...services] as const)
-    await eventually(async () => (await ask('GET', '/v1/auth/sessions', { token: disabled.token, url: system.urlOf(name) })).status !== 200)
+  // each is asked for what it would refuse anyhow: with 403 until it has heard of the disabling, with 401 from then on
+  const checks = {
+    gateway: '/v1/admin/users',
+    auth: '/v1/admin/users',
+    scheduling: '/v1/doctors/me/profile',
+    notifier: '/v1/admin/notifications'
+  }
+  for (const [name, path] of Object.entries(checks))
+    await eventually(async () => (await ask('GET', path, { token: disabled.token, url: system.urlOf(name as 'auth') })).status === 401)
 }, 120_000)
 afterAll(() => system?.stop(), 30_000)
 

@@ -18,13 +18,15 @@ const files: Record<string, string> = {
   'swagger-ui-standalone-preset.js': swagger
 }
 
-type Asset = { bytes: ArrayBuffer; type: string; etag: string }
+type Asset = { plain: Blob; gzipped: Blob; tag: string }
 const loaded = new Map<string, Promise<Asset>>()
 
 async function load(name: string, folder: string): Promise<Asset> {
   const file = Bun.file(join(folder, name))
   const bytes = await file.arrayBuffer()
-  return { bytes, type: file.type, etag: `"${Bun.hash(bytes).toString(36)}"` }
+  const tag = Bun.hash(bytes).toString(36)
+  // a file is sent by the kernel from its cache, and a blob is shared by all answers; a buffer would be copied for each
+  return { plain: file, gzipped: new Blob([Bun.gzipSync(bytes)], { type: file.type }), tag }
 }
 
 /** `GET /assets/:name`: checked again by its tag at each use, so that a new version is never mixed with an old one. */
@@ -32,8 +34,10 @@ export const assets = new Elysia({ name: 'assets', detail: { hide: true } }).get
   const folder = Object.hasOwn(files, params.name) ? files[params.name] : undefined
   if (!folder) throw new Problem('not_found')
   if (!loaded.has(params.name)) loaded.set(params.name, load(params.name, folder))
-  const { bytes, type, etag } = (await loaded.get(params.name)) as Asset
-  const headers = { 'content-type': type, 'cache-control': 'no-cache', etag }
+  const { plain, gzipped, tag } = (await loaded.get(params.name)) as Asset
+  const isGzipped = /\bgzip\b(?!;q=0(?:\.0*)?(?:,|$))/.test(request.headers.get('accept-encoding') ?? '')
+  const etag = `"${tag}${isGzipped ? '-gzip' : ''}"`
+  const headers = { 'content-type': plain.type, 'cache-control': 'no-cache', vary: 'accept-encoding', etag }
   if (request.headers.get('if-none-match') === etag) return new Response(null, { status: 304, headers })
-  return new Response(bytes, { headers })
+  return isGzipped ? new Response(gzipped, { headers: { ...headers, 'content-encoding': 'gzip' } }) : new Response(plain, { headers })
 })
