@@ -1,6 +1,6 @@
 import { afterEach, expect, test } from 'bun:test'
-import { eventually, signer } from '#platform/testing'
-import { authOf, freePort, type Process, problemOf, startGateway } from './testing.ts'
+import { eventually, freePort, signer } from '#platform/testing'
+import { authOf, type Process, problemOf, startGateway } from './testing.ts'
 
 const running: { stop: () => Promise<void> }[] = []
 afterEach(async () => {

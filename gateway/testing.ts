@@ -2,7 +2,7 @@ import { connect } from 'node:net'
 import { join } from 'node:path'
 import type { Subprocess } from 'bun'
 import { handlerOf, type Listener } from '#platform/http'
-import { eventually, type Signer, signer } from '#platform/testing'
+import { eventually, freePort, type Signer, signer } from '#platform/testing'
 import { gatewayOf, type Needs } from './app.ts'
 import { clientsBehind } from './clients.ts'
 import { corsOf } from './cors.ts'
@@ -151,11 +151,4 @@ export async function startGateway(address: string, settings: Record<string, str
   const one = { url: `http://127.0.0.1:${settings.PORT ?? port}`, ops: `http://127.0.0.1:${ops}`, child, stop }
   await eventually(async () => child.exitCode !== null || (await fetch(`${one.ops}/health/live`).catch(() => undefined))?.ok)
   return one
-}
-
-/** A port that was free a moment ago. */
-export function freePort(): number {
-  const probe = Bun.listen({ hostname: '127.0.0.1', port: 0, socket: { data() {} } })
-  probe.stop(true)
-  return probe.port
 }

@@ -1,7 +1,7 @@
 import { afterEach, expect, test } from 'bun:test'
 import { connect } from 'node:net'
-import { eventually, signer } from '#platform/testing'
-import { authOf, freePort, type Process, startGateway } from './testing.ts'
+import { eventually, freePort, signer } from '#platform/testing'
+import { authOf, type Process, startGateway } from './testing.ts'
 
 /* Several gateways of one machine at one port. */
 const running: { stop: () => Promise<void> }[] = []

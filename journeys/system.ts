@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import type { Subprocess } from 'bun'
 import { type Line, startLine } from '#platform/line'
-import { eventually, testBroker, testDatabase } from '#platform/testing'
+import { eventually, freePort, testBroker, testDatabase } from '#platform/testing'
 import { type Mailbox, startMailbox } from './mailbox.ts'
 
 const root = join(import.meta.dir, '..')
@@ -140,10 +140,3 @@ function atPort(address: string, port: number): string {
 }
 
 const randomKey = () => Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString('hex')
-
-/** A port that was free a moment ago. */
-function freePort(): number {
-  const probe = Bun.listen({ hostname: '127.0.0.1', port: 0, socket: { data() {} } })
-  probe.stop(true)
-  return probe.port
-}

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { join } from 'node:path'
-import { eventually, signer, testBroker, testDatabase } from '#platform/testing'
+import { eventually, freePort, signer, testBroker, testDatabase } from '#platform/testing'
 import { type Sink, startSink } from './smtp-sink.ts'
 
 let database: Awaited<ReturnType<typeof testDatabase>>
@@ -60,10 +60,3 @@ test('it names every setting that is wrong or missing and does not start', async
   const said = await new Response(child.stderr).text()
   for (const name of ['DATABASE_URL', 'SMTP_URL', 'MAIL_FROM']) expect(said).toContain(name)
 })
-
-function freePort(): number {
-  const server = Bun.serve({ port: 0, fetch: () => new Response() })
-  const { port } = server
-  server.stop(true)
-  return port ?? 0
-}

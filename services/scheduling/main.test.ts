@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import SQL from 'sql-template-strings'
 import { connectBus } from '#platform/bus'
 import { rows } from '#platform/db'
-import { eventually, signer, testBroker, testDatabase } from '#platform/testing'
+import { eventually, freePort, signer, testBroker, testDatabase } from '#platform/testing'
 import { eventOf, someDoctor } from './testing.ts'
 
 let database: Awaited<ReturnType<typeof testDatabase>>
@@ -78,10 +78,3 @@ test('it names every setting that is wrong or missing and does not start', async
   const said = await new Response(child.stderr).text()
   for (const name of ['DATABASE_URL', 'EMAIL_VERIFICATION', 'BOOKING_LIMIT']) expect(said).toContain(name)
 })
-
-function freePort(): number {
-  const server = Bun.serve({ port: 0, fetch: () => new Response() })
-  const { port } = server
-  server.stop(true)
-  return port ?? 0
-}
