@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { freePort } from './ports.ts'
+import { freePort } from '#platform/ports'
 import { type Running, run, untilReady } from './process.ts'
 import type { Registry } from './registry.ts'
 
@@ -16,7 +16,7 @@ export async function startMailbox(options: {
   smtpPort?: number
   registry?: Registry
 }): Promise<MailboxServer> {
-  const { dir, port = await freePort(), smtpPort = await freePort(), registry } = options
+  const { dir, port = freePort(), smtpPort = freePort(), registry } = options
   const program = join(fileURLToPath(import.meta.resolve('maildev')), '../bin/maildev.js')
   const listening = ['--ip', '127.0.0.1', '--smtp', String(smtpPort), '--web-ip', '127.0.0.1', '--web', String(port)]
   const keeping = ['--mail-directory', join(dir, 'mails'), '--max-emails', String(MAILS_KEPT)]

@@ -1,8 +1,8 @@
 import { join } from 'node:path'
 import { provisionBroker } from '#platform/broker-users'
+import { freePort } from '#platform/ports'
 import { roleUrl, type Schema } from '#platform/provision'
 import { startMailbox } from './mailbox.ts'
-import { freePort } from './ports.ts'
 import { startPostgres } from './postgres.ts'
 import type { Running } from './process.ts'
 import { startRabbit } from './rabbitmq.ts'
@@ -49,14 +49,14 @@ export async function startParts(settings: StartSettings, secrets: Secrets, regi
 type Keep = <Part extends Running>(label: string, start: () => Promise<Part>, remark: (part: Part) => string) => Promise<Part>
 
 async function ownPostgres(dir: string, { postgresPassword }: Secrets, registry: Registry, keep: Keep) {
-  const port = await freePort()
+  const port = freePort()
   const start = () => startPostgres({ dir, port, password: postgresPassword, registry })
   const { url } = await keep('PostgreSQL 18 (embedded)', start, () => `127.0.0.1:${port}`)
   return { postgresUrl: url, database: DATABASE }
 }
 
 async function ownRabbit(dir: string, secrets: Secrets, registry: Registry, keep: Keep) {
-  const [port, managementPort] = [await freePort(), await freePort()]
+  const [port, managementPort] = [freePort(), freePort()]
   const start = () => startRabbit({ dir, port, managementPort, password: secrets.rabbitPassword, registry })
   const { api } = await keep('RabbitMQ (private node)', start, () => `127.0.0.1:${port}`)
   await provisionBroker(api, secrets.brokerPasswords)
@@ -65,7 +65,7 @@ async function ownRabbit(dir: string, secrets: Secrets, registry: Registry, keep
 }
 
 async function ownMailbox(dir: string, port: number, registry: Registry, keep: Keep) {
-  const smtpPort = await freePort()
+  const smtpPort = freePort()
   const { url, smtpUrl } = await keep(
     'Mailbox',
     () => startMailbox({ dir, port, smtpPort, registry }),

@@ -1,5 +1,6 @@
 import { expect, test } from 'bun:test'
-import { freePort, holderOf, isFree } from './ports.ts'
+import { freePort } from '#platform/ports'
+import { holderOf, isFree } from './ports.ts'
 
 test('a port that is held is busy, and its holder is named', async () => {
   const server = Bun.listen({ hostname: '127.0.0.1', port: 0, socket: { data() {} } })

@@ -1,11 +1,6 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { createServer } from 'node:net'
 
-// below the range from which a system takes the ports of outgoing connections, so none is lost between picking and using
-const LOWEST = 15_000
-const HIGHEST = 32_000
-const picked = new Set<number>()
-
 /** Whether nobody listens on a port of this machine. */
 export function isFree(port: number, host = '127.0.0.1'): Promise<boolean> {
   return new Promise((resolve) => {
@@ -14,18 +9,6 @@ export function isFree(port: number, host = '127.0.0.1'): Promise<boolean> {
     server.once('error', (error: NodeJS.ErrnoException) => resolve(error.code !== 'EADDRINUSE'))
     server.listen({ port, host, exclusive: true }, () => server.close(() => resolve(true)))
   })
-}
-
-/** A free port, each time another one. */
-export async function freePort(): Promise<number> {
-  for (let tries = 0; tries < 200; tries++) {
-    const port = LOWEST + Math.floor(Math.random() * (HIGHEST - LOWEST))
-    if (!picked.has(port) && (await isFree(port))) {
-      picked.add(port)
-      return port
-    }
-  }
-  throw new Error(`no free port found between ${LOWEST} and ${HIGHEST}`)
 }
 
 /** Who listens on a port, as `pid 123 (command)`; undefined where it cannot be told. */

@@ -2,7 +2,7 @@ import { chownSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync }
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import postgres from 'postgres'
-import { freePort } from './ports.ts'
+import { freePort } from '#platform/ports'
 import { asPostgres, isRoot, postgresUser } from './postgres-user.ts'
 import { type Running, run, untilReady } from './process.ts'
 import type { Registry } from './registry.ts'
@@ -34,7 +34,7 @@ export async function startPostgres({ dir, port, password, throwaway = false, re
   const { initdb, postgres: server } = await binaries()
   const data = join(dir, 'data')
   const log = join(dir, 'postgres.log')
-  const usedPort = port ?? (await freePort())
+  const usedPort = port ?? freePort()
   const env = { PATH: process.env.PATH, HOME: dir, LC_ALL: 'C.UTF-8', TZ: 'UTC' }
 
   await initialise(dir, data, password, initdb, env)

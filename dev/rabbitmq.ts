@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
-import { freePort } from './ports.ts'
+import { freePort } from '#platform/ports'
 import { type Running, run, untilReady } from './process.ts'
 import { findErlangPortMapper, findRabbitServer } from './rabbitmq-find.ts'
 import { slimHome } from './rabbitmq-home.ts'
@@ -45,8 +45,8 @@ export async function startRabbit({ dir, port, managementPort, password, throwaw
   const server = findRabbitServer()
   if (!server) throw new Error('RabbitMQ is not on this machine')
   mkdirSync(dir, { recursive: true, mode: 0o755 })
-  const ports = { port: port ?? (await freePort()), managementPort: managementPort ?? (await freePort()), password }
-  const mapperPort = await freePort()
+  const ports = { port: port ?? freePort(), managementPort: managementPort ?? freePort(), password }
+  const mapperPort = freePort()
   const env = { ...(await environment(dir, mapperPort)), ...slimHome(server, join(dir, 'home')), RABBITMQ_NODE_PORT: String(ports.port) }
   writeFileSync(join(dir, 'rabbitmq.conf'), configuration(ports), { mode: 0o600 })
   writeFileSync(join(dir, 'plugins'), '[rabbitmq_management].')
@@ -110,7 +110,7 @@ async function environment(dir: string, mapperPort: number): Promise<Record<stri
     RUNNING_UNDER_SYSTEMD: 'true',
     RABBITMQ_NODENAME: NODE,
     RABBITMQ_NODE_IP_ADDRESS: '127.0.0.1',
-    RABBITMQ_DIST_PORT: String(await freePort()),
+    RABBITMQ_DIST_PORT: String(freePort()),
     RABBITMQ_MNESIA_BASE: join(dir, 'data'),
     RABBITMQ_LOG_BASE: join(dir, 'logs'),
     RABBITMQ_SCHEMA_DIR: join(dir, 'schema'),

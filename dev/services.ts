@@ -1,6 +1,6 @@
 import { join } from 'node:path'
+import { freePort } from '#platform/ports'
 import type { Schema } from '#platform/provision'
-import { freePort } from './ports.ts'
 import { type Running, run, untilReady } from './process.ts'
 import type { Registry } from './registry.ts'
 import type { Secrets } from './secrets.ts'
@@ -27,7 +27,7 @@ export type Plan = { name: Name; env: Record<string, string | undefined>; readyU
 
 /** Picks the ports and puts the environments together. */
 export async function planServices({ settings, secrets, databaseUrl, brokerUrl, smtpUrl }: Surroundings): Promise<Plan[]> {
-  const [auth, scheduling, notifier, gatewayOps] = [await freePort(), await freePort(), await freePort(), await freePort()]
+  const [auth, scheduling, notifier, gatewayOps] = [freePort(), freePort(), freePort(), freePort()]
   const urls = { AUTH_URL: local(auth), SCHEDULING_URL: local(scheduling), NOTIFIER_URL: local(notifier) }
   const shared = {
     PATH: process.env.PATH,

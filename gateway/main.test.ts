@@ -1,5 +1,6 @@
 import { afterEach, expect, test } from 'bun:test'
-import { eventually, freePort, signer } from '#platform/testing'
+import { freePort } from '#platform/ports'
+import { eventually, signer } from '#platform/testing'
 import { authOf, type Process, problemOf, startGateway } from './testing.ts'
 
 const running: { stop: () => Promise<void> }[] = []

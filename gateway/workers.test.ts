@@ -1,6 +1,7 @@
 import { afterEach, expect, test } from 'bun:test'
 import { connect } from 'node:net'
-import { eventually, freePort, signer } from '#platform/testing'
+import { freePort } from '#platform/ports'
+import { eventually, signer } from '#platform/testing'
 import { authOf, type Process, startGateway } from './testing.ts'
 
 /* Several gateways of one machine at one port. */

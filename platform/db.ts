@@ -94,6 +94,16 @@ async function send<Row extends object>(db: Db, { text, values }: SQLStatement) 
   }
 }
 
+type AfterCommit = (sql: Sql) => void
+const afterwards = new WeakMap<object, AfterCommit[]>()
+
+/** Does something once the transaction is committed, and not at all where it is not; outside of one at once. It is given the pool. */
+export function afterCommit(db: Db, work: AfterCommit): void {
+  const works = afterwards.get(db)
+  if (works) works.push(work)
+  else if ('begin' in db) work(db)
+}
+
 const RETRIES = 4
 const retryable = new Set(['40001', '40P01'])
 
@@ -106,7 +116,13 @@ export async function transaction<T>(db: Db, work: (tx: Db) => Promise<T>): Prom
   for (let attempt = 1; ; attempt++) {
     demand.inc()
     try {
-      return (await db.begin((tx) => work(tx))) as T
+      const works: AfterCommit[] = []
+      const result = (await db.begin((tx) => {
+        afterwards.set(tx, works)
+        return work(tx)
+      })) as T
+      for (const then of works) then(db)
+      return result
     } catch (error) {
       if (!isPostgresError(error) || !retryable.has(error.code) || attempt === RETRIES) throw asProblem(error)
       retries.inc({ sqlstate: error.code })

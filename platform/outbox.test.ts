@@ -48,7 +48,7 @@ function broker({ confirm = true } = {}) {
 }
 const relays: Relay[] = []
 const relay = async (bus: Bus) => {
-  const started = await startRelay(database.sql, bus, 'notifier')
+  const started = startRelay(database.sql, bus, 'notifier')
   relays.push(started)
   return started
 }

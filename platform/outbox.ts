@@ -1,4 +1,5 @@
 import SQL from 'sql-template-strings'
+import { bell } from './bell.ts'
 import type { Bus } from './bus.ts'
 import { type Db, rows, run, type Sql } from './db.ts'
 import type { Event, EventData, EventType } from './events.ts'
@@ -27,9 +28,10 @@ import { openSpan, spanned } from './spans.ts'
  *   create index outbox_unsent on outbox (subject, seq) where sent_at is null;
  *   create index outbox_unsent_seq on outbox (seq) where sent_at is null;
  *   create index outbox_sent on outbox (sent_at) where sent_at is not null;
- *   create function outbox_wake() returns trigger language plpgsql as $$ begin perform pg_notify(tg_table_schema || '_outbox', ''); return null; end $$;
- *   create trigger outbox_wake after insert on outbox for each statement execute function outbox_wake();
  */
+
+/** Rings for events that a statement of its own put into the outbox. */
+export const announced = bell()
 
 /** Says that something happened, in the transaction in which it happens. The relay publishes it after the commit. `subject` is the aggregate's id. */
 export async function announce<T extends EventType>(tx: Db, type: T, subject: string, data: EventData<T>): Promise<void> {
@@ -39,6 +41,7 @@ export async function announce<T extends EventType>(tx: Db, type: T, subject: st
     SQL`insert into outbox (id, type, subject, data, traceparent, request_id)
         values (${Bun.randomUUIDv7()}, ${type}, ${subject}, ${data}, ${traceparent}, ${requestId})`
   )
+  announced.ring(tx)
 }
 
 /** The trace that an event bears: of the request at hand, or a new one for work that the system does by itself. */
@@ -65,6 +68,10 @@ const BATCH = 200
 const LEASE_SECONDS = 15
 const POLL_MS = 1_000
 
+/*
+ * Neither a claim nor a mark waits for the disk: where a crash of the database undoes one, the event is published once more, and its consumers know it.
+ */
+
 /**
  * Takes the earliest unsent event of each aggregate, as many as a batch holds. An aggregate's next event becomes takeable only when the one before
  * is marked sent: that keeps its order however many relays run.
@@ -72,13 +79,13 @@ const POLL_MS = 1_000
 const claim = (db: Db, token: string) =>
   rows<Row>(
     db,
-    SQL`with candidate as materialized (
+    SQL`with soon as (select set_config('synchronous_commit', 'off', true)), candidate as materialized (
           select o.seq from outbox o
            where o.sent_at is null and (o.lease_until is null or o.lease_until < now())
              and not exists (select 1 from outbox earlier where earlier.subject = o.subject and earlier.sent_at is null and earlier.seq < o.seq)
            order by o.seq limit ${BATCH} for update skip locked)
         update outbox set lease_token = ${token}::uuid, lease_until = now() + make_interval(secs => ${LEASE_SECONDS}), attempts = attempts + 1
-          from candidate where outbox.seq = candidate.seq
+          from soon, candidate where outbox.seq = candidate.seq
         returning outbox.seq, id, type, subject, data, traceparent, request_id, created_at`
   )
 
@@ -86,8 +93,9 @@ const claim = (db: Db, token: string) =>
 const markSent = (db: Db, token: string, seqs: number[]) =>
   run(
     db,
-    SQL`update outbox set sent_at = now(), lease_token = null, lease_until = null, last_error = null
-         where seq = any(${seqs}::bigint[]) and lease_token = ${token}::uuid`
+    SQL`with soon as (select set_config('synchronous_commit', 'off', true))
+        update outbox set sent_at = now(), lease_token = null, lease_until = null, last_error = null
+          from soon where seq = any(${seqs}::bigint[]) and lease_token = ${token}::uuid`
   )
 
 /** Gives rows back with the reason; they are tried again after a delay that doubles up to ten seconds. */
@@ -156,12 +164,11 @@ const toEvent = (row: Row, source: string): Event => ({
 /** A relay that runs until it is stopped; `stop` waits for the batch at hand. */
 export type Relay = { stop: () => Promise<void> }
 
-/** Publishes what stands in the outbox of `schema`, woken by the database's NOTIFY and by a clock behind it. */
-export async function startRelay(sql: Sql, bus: Bus, schema: string): Promise<Relay> {
+/** Publishes what stands in the outbox of `schema`, woken by what this process announces, and by a clock for what others left. */
+export function startRelay(sql: Sql, bus: Bus, schema: string): Relay {
   let stopped = false
   let wake = () => {}
-  const nudged = () => wake()
-  const listening = await sql.listen(`${schema}_outbox`, nudged, nudged)
+  const deafen = announced.hear(() => wake())
   const loop = (async () => {
     while (!stopped) {
       let took = 0
@@ -183,7 +190,7 @@ export async function startRelay(sql: Sql, bus: Bus, schema: string): Promise<Re
       clearInterval(watch)
       wake()
       await loop
-      await listening.unlisten().catch(() => {})
+      deafen()
     }
   }
 }

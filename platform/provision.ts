@@ -15,6 +15,12 @@ export const roles: Role[] = schemas.flatMap((schema): Role[] => [`${schema}_own
 /** The same that `connect` asks for. */
 const BOUNDS = { statement_timeout: '10s', lock_timeout: '5s', idle_in_transaction_session_timeout: '15s' }
 
+/**
+ * Plans of prepared statements are made while tables are small and kept until the next `analyze`: then a table is read as a whole that has long
+ * grown. Whatever a service asks for has an index.
+ */
+const PLANS = { enable_seqscan: 'off', jit: 'off' }
+
 const quote = (value: string) => `'${value.replaceAll("'", "''")}'`
 
 /**
@@ -29,9 +35,10 @@ export async function provision(adminUrl: string, { database, passwords }: { dat
       await server.unsafe(
         `${known ? 'alter' : 'create'} role "${role}" login nosuperuser nocreatedb nocreaterole password ${quote(passwords[role])}`
       )
-      // a pooler does not pass on what a connection asks for, so the bounds of a service's waits are its role's as well
+      // a pooler does not pass on what a connection asks for, so what holds for a service's connections is its role's
       if (!role.endsWith('_owner')) {
-        for (const [name, value] of Object.entries(BOUNDS)) await server.unsafe(`alter role "${role}" set ${name} = '${value}'`)
+        for (const [name, value] of Object.entries({ ...BOUNDS, ...PLANS }))
+          await server.unsafe(`alter role "${role}" set ${name} = '${value}'`)
       }
       await server.unsafe(`alter role "${role}" set search_path = ${role.replace('_owner', '')}, extensions`)
     }

@@ -56,7 +56,7 @@ const throughLine = () => {
 /** A relay in this process. */
 async function relay(url = vhost.url): Promise<Relay> {
   const bus = await connectBus({ url, name: 'relay' })
-  const started = await startRelay(database.sql, bus, 'scheduling')
+  const started = startRelay(database.sql, bus, 'scheduling')
   let stopped: Promise<unknown> | undefined
   const stop = async () => {
     stopped ??= started.stop().then(bus.close)
@@ -71,7 +71,7 @@ const program = `
   import { connect } from './platform/db.ts'
   import { startRelay } from './platform/outbox.ts'
   const bus = await connectBus({ url: process.env.RABBITMQ_URL, name: 'relay' })
-  await startRelay(connect(process.env.DATABASE_URL, { name: 'relay', max: 2 }), bus, 'scheduling')`
+  startRelay(connect(process.env.DATABASE_URL, { name: 'relay', max: 2 }), bus, 'scheduling')`
 /** A relay as a process. */
 function relayProcess(url = vhost.url) {
   const child = Bun.spawn([process.execPath, '-e', program], {

@@ -121,19 +121,3 @@ export async function eventually<T>(check: () => Promise<T | undefined | false> 
     await Bun.sleep(20)
   }
 }
-
-const picked = new Set<number>()
-/** A port that nobody listens on, each time another one; below those that a system takes for outgoing connections, so that none comes in between. */
-export function freePort(): number {
-  for (;;) {
-    const port = 15_000 + Math.floor(Math.random() * 17_000)
-    if (picked.has(port)) continue
-    picked.add(port)
-    try {
-      Bun.listen({ hostname: '127.0.0.1', port, socket: { data() {} } }).stop(true)
-      return port
-    } catch {
-      // somebody else's
-    }
-  }
-}

@@ -30,7 +30,7 @@ const ended = await followEnded(sql, clock)
 const { ADMIN_EMAIL: email, ADMIN_PASSWORD: password } = settings
 if (email && password) await makeFirstAdmin(sql, passwords, { email, password }, clock())
 const bus = await connectBus({ url: settings.RABBITMQ_URL, name: 'auth' })
-const relay = await startRelay(sql, bus, 'auth')
+const relay = startRelay(sql, bus, 'auth')
 const purging = startPurging(sql, clock)
 const after = afterwards()
 

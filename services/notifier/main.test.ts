@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { join } from 'node:path'
-import { eventually, freePort, signer, testBroker, testDatabase } from '#platform/testing'
+import { freePort } from '#platform/ports'
+import { eventually, signer, testBroker, testDatabase } from '#platform/testing'
 import { type Sink, startSink } from './smtp-sink.ts'
 
 let database: Awaited<ReturnType<typeof testDatabase>>

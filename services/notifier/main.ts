@@ -31,7 +31,7 @@ const bus = await connectBus({
 const consuming = consumer.start(bus)
 const smtp = openSmtp(settings.SMTP_URL, { connections: settings.SMTP_CONNECTIONS })
 const sender = senderOf(settings.MAIL_FROM, settings.PUBLIC_URL)
-const delivery = await startDelivery({ sql, smtp, sender, worker: crypto.randomUUID(), clock }, settings.SMTP_CONNECTIONS)
+const delivery = startDelivery({ sql, smtp, sender, worker: crypto.randomUUID(), clock }, settings.SMTP_CONNECTIONS)
 const reminding = startReminding(sql, clock)
 const counting = setInterval(() => countDeadLetters(sql).catch(() => {}), 5_000)
 

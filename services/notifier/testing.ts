@@ -91,7 +91,7 @@ export async function startRig({ clock = () => Temporal.Now.instant(), connectio
   const smtp = openSmtp(sink.url, { connections, limitMs: 3_000 })
   const sender = senderOf('Health&Med <no-reply@healthmed.example>', 'http://localhost:8080')
   const worker = crypto.randomUUID()
-  const delivery = await startDelivery({ sql, smtp, sender, worker, clock }, connections)
+  const delivery = startDelivery({ sql, smtp, sender, worker, clock }, connections)
   await eventually(bus.connected)
   return {
     sql,

@@ -3,7 +3,8 @@ import { join } from 'node:path'
 import SQL from 'sql-template-strings'
 import { connectBus } from '#platform/bus'
 import { rows } from '#platform/db'
-import { eventually, freePort, signer, testBroker, testDatabase } from '#platform/testing'
+import { freePort } from '#platform/ports'
+import { eventually, signer, testBroker, testDatabase } from '#platform/testing'
 import { eventOf, someDoctor } from './testing.ts'
 
 let database: Awaited<ReturnType<typeof testDatabase>>

@@ -1,5 +1,6 @@
 import { describeError, log } from '#platform/log'
 import { gauge } from '#platform/metrics'
+import { composed } from '../mails/queries.ts'
 import { backlog, claim, giveBack, LEASE_SECONDS, readClaimed, renew } from './queries.ts'
 import { type Needs, send } from './send.ts'
 
@@ -12,16 +13,15 @@ const STOP_MS = 5_000
 const waiting = gauge('mails_waiting', 'Mails that have not left yet', [])
 const oldest = gauge('mails_oldest_seconds', 'How long the oldest mail that is due has waited', [])
 
-/** Delivers mails as they come due, `connections` at once, woken by the database. While no mail server is there it asks for one every 2 s and claims nothing. */
-export async function startDelivery(needs: Needs, connections: number): Promise<Delivery> {
+/** Delivers mails as they come due, `connections` at once, woken by those that this process adds, and by a clock for what others left. While no mail server is there it asks for one every 2 s and claims nothing. */
+export function startDelivery(needs: Needs, connections: number): Delivery {
   const { sql, smtp, worker, clock } = needs
   const now = () => new Date(clock().epochMilliseconds)
   const underWay = new Map<string, Promise<void>>()
   let stopped = false
   let away = false
   let wake = () => {}
-  const nudged = () => wake()
-  const listening = await sql.listen('notifier_mails', nudged, nudged)
+  const deafen = composed.hear(() => wake())
 
   const deliver = async (mail: Parameters<typeof send>[0]) => {
     try {
@@ -84,7 +84,7 @@ export async function startDelivery(needs: Needs, connections: number): Promise<
       clearInterval(holding)
       clearInterval(measuring)
       smtp.close()
-      await listening.unlisten().catch(() => {})
+      deafen()
     }
   }
 }

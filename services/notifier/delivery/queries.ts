@@ -32,12 +32,12 @@ export const LEASE_SECONDS = 15
 /**
  * Claims mails that are due, the oldest first: new ones, refused ones whose wait is over, and those of a process that died. Of one appointment and
  * recipient only the earliest is to be had, so mails leave in the order of the changes however many processes send; a reminder tells of no change and
- * passes by what waits for its next try.
+ * passes by what waits for its next try. A claim does not wait for the disk: what comes of it does.
  */
 export async function claim(db: Db, worker: string, limit: number, now: Date): Promise<string[]> {
   const claimed = await rows<{ id: string }>(
     db,
-    SQL`with candidate as materialized (
+    SQL`with soon as (select set_config('synchronous_commit', 'off', true)), candidate as materialized (
           select m.id from mails m
            where m.status in ('pending', 'sending') and m.due_at <= ${now}
              and not exists (select 1 from mails e
@@ -47,7 +47,7 @@ export async function claim(db: Db, worker: string, limit: number, now: Date): P
            order by m.due_at, m.id limit ${limit} for update of m skip locked)
         update mails set status = 'sending', attempts = attempts + 1, lease_token = ${worker}::uuid,
                          due_at = ${now}::timestamptz + make_interval(secs => ${LEASE_SECONDS})
-          from candidate where mails.id = candidate.id
+          from soon, candidate where mails.id = candidate.id
         returning mails.id`
   )
   return claimed.map(({ id }) => id)

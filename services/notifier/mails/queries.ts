@@ -1,4 +1,5 @@
 import SQL from 'sql-template-strings'
+import { bell } from '#platform/bell'
 import { type Db, run } from '#platform/db'
 import type { Event } from '#platform/events'
 import type { MailData, Template } from './model.ts'
@@ -7,6 +8,9 @@ import type { MailData, Template } from './model.ts'
 export type NewMail = { template: Template; recipientId: string; appointment?: { id: string; version: number }; data: MailData }
 /** What caused a mail: an event, or a reminder that came due. */
 export type Cause = Pick<Event, 'id' | 'time' | 'requestid' | 'traceparent'> & { type: string }
+
+/** Rings for mails that were written. */
+export const composed = bell()
 
 /** Writes mail rows, once for each cause, recipient and template. */
 export async function enqueue(tx: Db, cause: Cause, mails: NewMail[]): Promise<void> {
@@ -29,16 +33,24 @@ export async function enqueue(tx: Db, cause: Cause, mails: NewMail[]): Promise<v
                as m(id uuid, template text, recipient_id uuid, appointment_id uuid, version int, data jsonb)
         on conflict on constraint one_mail_each do nothing`
   )
+  composed.ring(tx)
   for (const { recipientId, appointment } of mails) if (appointment) await callForward(tx, recipientId, appointment, cause.time)
 }
 
-/** Lets earlier mails that the server refused come up now, and not when their wait is over: the newer ones behind them take their place. */
-const callForward = (tx: Db, recipientId: string, { id, version }: { id: string; version: number }, now: string) =>
-  run(
+/**
+ * Lets earlier mails that the server refused come up now, and not when their wait is over: the newer ones behind them take their place. They are looked
+ * up by their appointment first: all that wait may be many.
+ */
+async function callForward(tx: Db, recipientId: string, { id, version }: { id: string; version: number }, now: string): Promise<void> {
+  if (version === 1) return
+  await run(
     tx,
-    SQL`update mails set due_at = least(due_at, ${now}::timestamptz)
-         where appointment_id = ${id} and recipient_id = ${recipientId} and version < ${version}::int and status = 'pending' and attempts > 0`
+    SQL`with earlier as materialized (
+          select id from mails where appointment_id = ${id} and recipient_id = ${recipientId} and version < ${version}::int)
+        update mails set due_at = least(due_at, ${now}::timestamptz)
+         where id in (select id from earlier) and status = 'pending' and attempts > 0`
   )
+}
 
 /** Empties the mails of somebody who was erased, and what they wrote in those of others; what has not left to them never will. */
 export async function scrubMailsOf(tx: Db, personId: string): Promise<void> {

@@ -43,7 +43,8 @@ const ownHold = async (db: Db, patientId: string, doctorId: string, start: numbe
   (
     await maybeOne<{ id: string }>(
       db,
-      SQL`select id from appointments where patient_id = ${patientId}::uuid and status = 'held' and expires_at > ${new Date(now)}::timestamptz
+      // as a parameter, so that the index of all that will expire is not thought of
+      SQL`select id from appointments where patient_id = ${patientId}::uuid and status = ${'held'} and expires_at > ${new Date(now)}::timestamptz
              and doctor_id = ${doctorId}::uuid and lower(during) = ${new Date(start)}::timestamptz`
     )
   )?.id

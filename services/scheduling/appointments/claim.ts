@@ -1,11 +1,12 @@
 import SQL from 'sql-template-strings'
 import { type Db, maybeOne, one, transaction } from '#platform/db'
-import { currentOrNewTrace } from '#platform/outbox'
+import { announced, currentOrNewTrace } from '#platform/outbox'
 import { Problem } from '#platform/problem'
 import type { Calendar } from '../slots/read.ts'
 import { readCalendar } from '../slots/read.ts'
 import { freeSlots, isInHours, type Range } from '../slots/slots.ts'
 import { localDay } from '../slots/zone.ts'
+import { notice } from '../stream/notices.ts'
 import { type AppointmentRow, snapshotOf } from './model.ts'
 import { lockCalendar } from './queries.ts'
 
@@ -132,7 +133,14 @@ function insertClaim(db: Db, { calendar, slot, claim, row, at, limits }: Insert)
     select exists (select 1 from doctor) as current, open.in_all as open_in_all, open.of_specialty as open_of_specialty, (select id from made) as id
       from open`
   // both are on their way before the first has answered: one round trip, and the statement's snapshot is taken after the lock
-  return transaction(db, async (tx) => (await Promise.all([lockCalendar(tx, row.patientId), one<Outcome>(tx, statement)]))[1])
+  return transaction(db, async (tx) => {
+    const [, outcome] = await Promise.all([lockCalendar(tx, row.patientId), one<Outcome>(tx, statement)])
+    if (outcome.id !== null && !isHold) {
+      announced.ring(tx)
+      notice(tx, row)
+    }
+    return outcome
+  })
 }
 
 /** Tells who lost to whom; nothing where the winner is gone again and another try is due. */

@@ -1,5 +1,6 @@
 import SQL, { type SQLStatement } from 'sql-template-strings'
 import { type Db, maybeOne, one, rows, run } from '#platform/db'
+import { notice } from '../stream/notices.ts'
 import type { AppointmentRow } from './model.ts'
 import type { Actor, Status } from './states.ts'
 
@@ -88,13 +89,15 @@ export const bookHeldRow = (
 /** Who did what, from where to where. */
 export type Deed = { action: string; actorId: string | null; actorRole: Actor; from: Status | null; reason: string | null; at: Date }
 
-/** Writes the audit trail; the row also wakes the live streams. */
-export const recordHistory = (db: Db, row: AppointmentRow, { action, actorId, actorRole, from, reason, at }: Deed) =>
-  run(
+/** Writes the audit trail, and wakes the live streams of both parties. */
+export async function recordHistory(db: Db, row: AppointmentRow, { action, actorId, actorRole, from, reason, at }: Deed): Promise<void> {
+  await run(
     db,
     SQL`insert into history (appointment_id, doctor_id, patient_id, at, actor_id, actor_role, action, from_status, to_status, reason, version)
         values (${row.id}, ${row.doctorId}, ${row.patientId}, ${at}, ${actorId}, ${actorRole}, ${action}, ${from}, ${row.status}, ${reason}, ${row.version})`
   )
+  notice(db, row)
+}
 
 /** A question for one's own appointments; `after` is where the last page ended. */
 export type Question = {

@@ -2,6 +2,7 @@ import SQL from 'sql-template-strings'
 import { one, rows, type Sql } from '#platform/db'
 import { describeError, log } from '#platform/log'
 import { instantText } from '#platform/schema'
+import { CHANNEL } from './notices.ts'
 
 /** Where a stream stands: the transaction of the last change it told, and its number. */
 export type Position = { tx: string; seq: number }
@@ -20,11 +21,9 @@ export async function followChanges(sql: Sql): Promise<Changes> {
     for (const listener of listeners.get(personId) ?? []) listener()
   }
   const listening = await sql.listen(
-    'scheduling_changes',
-    (payload) => {
-      const [, doctorId = '', patientId = ''] = payload.split(' ')
-      tell(doctorId)
-      tell(patientId)
+    CHANNEL,
+    (people) => {
+      for (const personId of people.split(' ')) tell(personId)
     },
     // after a lost connection nobody knows what was missed: everybody looks
     () => {
@@ -130,7 +129,11 @@ export async function streamOf(
       }
 
       const unlisten = changes.listen(personId, look)
-      const beat = setInterval(() => controller.enqueue(encoder.encode(': still here\n\n')), HEARTBEAT_MS)
+      const beat = setInterval(() => {
+        controller.enqueue(encoder.encode(': still here\n\n'))
+        // a notice is lost with the process that had it to send
+        look()
+      }, HEARTBEAT_MS)
       const end = setTimeout(() => close(), Math.max(0, until - Date.now()))
       close = () => {
         open = false
