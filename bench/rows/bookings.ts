@@ -1,0 +1,125 @@
+import { join } from 'node:path'
+import SQL from 'sql-template-strings'
+import { one } from '#platform/db'
+import { drive, quantile, request } from '../drive.ts'
+import { nothingOverlaps, type People, slotOn, wishOf } from '../people.ts'
+import { judged, ms, perSecond, type Result, requireStatuses } from '../row.ts'
+import { ensureTool } from '../tools.ts'
+import type { World } from '../world.ts'
+import { quiet } from './mails.ts'
+
+const SECONDS = 12
+const CONNECTIONS = 32
+
+/**
+ * Bookings a second through the gateway, with everything that is durable with one (history, event in the outbox and on to the broker), beside pgbench
+ * with the bare insert into the same table, with the same constraints and as many connections. The notifier stands still meanwhile, and then must send
+ * every mail; beside it the same with the notifier at work. Then slots that 32 want at once.
+ */
+export async function bookings(world: World, people: People): Promise<Result[]> {
+  const bare = await bareInserts(world)
+  const tokens = await world.tokens(people.patients)
+  const before = await booked(world)
+  const load = { url: world.url, connections: CONNECTIONS, seconds: SECONDS }
+  const wishes = (offset: number) => (nth: number) => {
+    const { patient, body } = wishOf(people, offset + nth)
+    return request('POST', '/v1/appointments', tokens[patient], body)
+  }
+  const pid = world.pidOf('notifier')
+  process.kill(pid, 'SIGSTOP')
+  const spread = await drive({ ...load, next: wishes(0) }).finally(() => process.kill(pid, 'SIGCONT'))
+  requireStatuses(spread, 201)
+  const made = (await booked(world)) - before
+  if (made !== spread.statuses[201]) throw new Error(`${spread.statuses[201]} bookings were answered 201, ${made} are in the database`)
+  await quiet(world, made * 2)
+  const mailed = await drive({ ...load, next: wishes(made) })
+  requireStatuses(mailed, 201)
+  await quiet(world, (made + (mailed.statuses[201] ?? 0)) * 2)
+
+  const hot = await drive({
+    ...load,
+    seconds: SECONDS / 2,
+    next: (nth) => {
+      // as many want one slot as there are connections, and then the next
+      const slot = Math.floor(nth / CONNECTIONS)
+      const body = { doctorId: people.doctors[slot % people.doctors.length], start: slotOn(Math.floor(slot / people.doctors.length), 16) }
+      return request('POST', '/v1/appointments', tokens[(nth * 7) % tokens.length], body)
+    }
+  })
+  requireStatuses(hot, 201, 409)
+  await nothingOverlaps(world)
+  const decided = ((hot.statuses[201] ?? 0) / hot.seconds) * CONNECTIONS
+  return [
+    judged('bookings through the gateway ÷ bare insert by pgbench', {
+      ours: `${perSecond(spread.perSecond)}, p99 ${ms(quantile(spread.times, 0.99))}`,
+      reference: perSecond(bare),
+      value: spread.perSecond / bare,
+      goal: ['at least', 0.35],
+      details: { statuses: spread.statuses, p50: quantile(spread.times, 0.5) }
+    }),
+    {
+      what: 'bookings while the mails of all of them leave as well',
+      ours: `${perSecond(mailed.perSecond)}, p99 ${ms(quantile(mailed.times, 0.99))}`,
+      reference: perSecond(bare),
+      ratio: (mailed.perSecond / bare).toFixed(2),
+      goal: '',
+      met: undefined,
+      details: { statuses: mailed.statuses }
+    },
+    {
+      what: `${CONNECTIONS} at once for each slot`,
+      ours: `${perSecond(hot.perSecond)}, p99 ${ms(quantile(hot.times, 0.99))}`,
+      reference: '',
+      ratio: `${((hot.statuses[201] ?? 0) / Math.ceil(hot.times.length / CONNECTIONS)).toFixed(2)} winners a slot`,
+      goal: '',
+      met: undefined,
+      details: { statuses: hot.statuses, decided }
+    }
+  ]
+}
+
+const booked = async (world: World) =>
+  (await one<{ count: number }>(world.sql('scheduling'), SQL`select count(*) from appointments where status = 'requested'`)).count
+
+/** Transactions a second of pgbench with `CONNECTIONS` clients, each one insert of an appointment far in the future. */
+export async function bareInserts(world: World): Promise<number> {
+  const pgbench = await ensureTool('pgbench', 'postgresql-15', '/usr/lib/postgresql/15/bin/pgbench')
+  const admin = world.sql('admin')
+  await admin.unsafe(`create schema if not exists bench;
+    create table if not exists bench.doctors as select (row_number() over (order by id))::int as n, id from scheduling.doctors;
+    create unique index if not exists doctors_n on bench.doctors (n)`)
+  await admin.unsafe('analyze bench.doctors')
+  const script = join(world.dir, 'insert.sql')
+  await Bun.write(
+    script,
+    `\\set i :i + 1
+\\set n :i * ${CONNECTIONS} + :client_id
+insert into scheduling.appointments (id, doctor_id, patient_id, patient_name, status, during, doctor_during, timezone, price_amount, price_currency, created_at, updated_at)
+select gen_random_uuid(), id, gen_random_uuid(), 'Ana', 'confirmed', tstzrange(start, start + interval '30 minutes'), tstzrange(start, start + interval '30 minutes'),
+       'America/Sao_Paulo', 35000, 'BRL', now() - interval '1 day', now()
+  from bench.doctors, lateral (select timestamptz '2035-01-01 12:00Z' + (:n / 20000) * interval '1 day' as start) s where n = 1 + :n % 20000;
+`
+  )
+  const options = [
+    '-n',
+    '-M',
+    'prepared',
+    '-c',
+    `${CONNECTIONS}`,
+    '-j',
+    '2',
+    '-T',
+    `${SECONDS}`,
+    '-D',
+    'i=0',
+    '-f',
+    script,
+    world.databaseUrl
+  ]
+  const said = await Bun.spawn([pgbench, ...options], { stderr: 'pipe' }).stdout.text()
+  const failed = /number of failed transactions: ([1-9]\d*)/.exec(said)
+  const tps = Number(/tps = ([\d.]+)/.exec(said)?.[1])
+  if (failed || !tps) throw new Error(`pgbench: ${said}`)
+  await admin.unsafe(`delete from scheduling.appointments where lower(during) >= '2035-01-01'`)
+  return tps
+}
