@@ -9,6 +9,7 @@ export function welcome(settings: StartSettings, parts: Parts, admin: { identifi
   const addresses = [
     ['API', `${gateway}/v1`],
     ['Swagger pages', `${gateway}/docs`],
+    ['Operations', `${gateway}/ops`],
     ['Mailbox', parts.mailboxUrl ? `http://localhost:${settings.MAILBOX_PORT}` : `mails go to ${new URL(parts.smtpUrl).host}`],
     ['Health', `${gateway}/health`]
   ]

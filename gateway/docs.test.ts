@@ -40,7 +40,7 @@ const document = async (path: string) => (await (await get(path)).json()) as Doc
 test('each service has its document, without what the gateway does not pass on', async () => {
   const auth = await document('/docs/auth/json')
   expect([auth.info.title, Object.keys(auth.paths)]).toEqual(['Health&Med: Auth', ['/v1/auth/me']])
-  expect(Object.keys((await document('/docs/gateway/json')).paths)).toEqual(['/health', '/problems', '/problems/{code}'])
+  expect(Object.keys((await document('/docs/gateway/json')).paths)).toEqual(['/health', '/problems', '/problems/{code}', '/ops/state'])
   expect((await get('/docs/other/json')).status).toBe(404)
   const away = await get('/docs/notifier/json')
   expect([away.status, (await problemOf(away)).code]).toEqual([503, 'upstream_unavailable'])

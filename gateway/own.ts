@@ -1,4 +1,5 @@
 import { Elysia } from 'elysia'
+import type { Verify } from '#platform/caller'
 import { docs } from '#platform/docs'
 import { http, problems } from '#platform/http'
 import { documents } from './docs.ts'
@@ -6,14 +7,15 @@ import { health } from './health.ts'
 import { assets } from './pages/assets.ts'
 import { landing } from './pages/landing.ts'
 import { mailLinks } from './pages/mail-links.ts'
+import { opsPage, opsState } from './pages/ops.ts'
 import { problemPages } from './pages/problems.ts'
 import type { Service } from './routes.ts'
 import type { Upstream } from './upstreams.ts'
 
 /** What the gateway answers by itself: health, problems, documents and pages. */
-export function ownPages(upstreams: Record<Service, Upstream>) {
+export function ownPages(upstreams: Record<Service, Upstream>, verify: Verify) {
   const described = new Elysia(http).use(problems).use(docs('Gateway', 'What the gateway itself answers; every other call it passes on.'))
-  described.use(health(upstreams)).use(problemPages)
+  described.use(health(upstreams)).use(problemPages).use(opsState(upstreams, verify))
   return new Elysia(http)
     .use(problems)
     .use(health(upstreams))
@@ -22,4 +24,6 @@ export function ownPages(upstreams: Record<Service, Upstream>) {
     .use(assets)
     .use(landing)
     .use(mailLinks)
+    .use(opsPage)
+    .use(opsState(upstreams, verify))
 }

@@ -36,16 +36,17 @@ export async function runGateway(settings: Static<typeof settingsSchema>, { isSh
     this.set({ kind: 'calls' }, room.taken('calls'))
     this.set({ kind: 'streams' }, room.taken('streams'))
   })
+  const verify = verifierOf(trust)
   const gateway = gatewayOf({
     upstreams,
-    verify: verifierOf(trust),
+    verify,
     keysKnown: trust.ready,
     count: settings.RATE_LIMIT === 'on' ? limitsOf() : undefined,
     clientOf: clientsBehind(settings.TRUSTED_PROXIES),
     scheme: new URL(settings.PUBLIC_URL).protocol.slice(0, -1),
     cors: corsOf(settings.CORS_ORIGINS),
     room,
-    pages: handlerOf(ownPages(upstreams)),
+    pages: handlerOf(ownPages(upstreams, verify)),
     draining: () => state.draining
   })
   const server = serve(gateway, { port: settings.PORT, host: settings.HOST, isShared })

@@ -68,7 +68,7 @@ export async function rig(addresses: string | Record<Service, string>, options: 
     scheme: 'http',
     cors: corsOf(options.origins ?? 'none'),
     room: roomFor({ calls: 1_000, streams: 1_000 }),
-    pages: handlerOf(ownPages(upstreams)),
+    pages: handlerOf(ownPages(upstreams, signed.verify)),
     draining: () => draining,
     ...options
   })

@@ -111,6 +111,30 @@ test('the link of a mail leads to a page that verifies the address at the press 
   expect(body.user.emailVerified).toBe(browser !== undefined)
 }, 60_000)
 
+test('the page for operators shows the processes, the mails and what waits, once an administrator has signed in', async () => {
+  const complaints = await look('/ops', async (page) => {
+    const signIn = async (identifier: string, password: string) => {
+      await page.fill('[name=identifier]', identifier)
+      await page.fill('[name=password]', password)
+      await page.click('#sign-in button')
+    }
+    await signIn(patient.email, patient.password)
+    await page.waitForSelector('.outcome:has-text("no administrator")')
+    await signIn(system.admin.identifier, system.admin.password)
+    await page.waitForSelector('#processes tbody tr')
+    const rows = await page.locator('#processes tbody tr').allTextContents()
+    expect(rows.map((row) => /^(\w+?)up\d/.exec(row)?.[1])).toEqual(['gateway', 'auth', 'scheduling', 'notifier'])
+    await page.waitForSelector('#mails tbody tr')
+    expect(await page.textContent('#mails')).toContain('verify_email')
+    expect(await page.textContent('#letters')).toContain('None.')
+    await page.waitForSelector('#figure-requests strong:text-matches("^[0-9]")')
+    await page.click('#figures button')
+    await page.waitForSelector('#sign-in button', { state: 'visible' })
+    expect(await page.isVisible('#state')).toBe(false)
+  })
+  expect(complaints).toEqual([])
+}, 60_000)
+
 test('every problem has a page that explains it', async () => {
   const complaints = await look('/problems/slot_taken', async (page) => expect(await page.textContent('body')).toContain('slot_taken'))
   expect(complaints).toEqual([])

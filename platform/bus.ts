@@ -9,6 +9,8 @@ export const EXCHANGE = 'healthmed.events'
 export const DEAD_LETTERS = 'healthmed.dead-letters'
 
 const CONFIRM_TIMEOUT_MS = 10_000
+const COUNT_MS = 5_000
+const queued = gauge('queue_messages', 'Messages that wait in a queue which this process consumes', ['queue'])
 const connectedGauge = gauge('broker_connected', 'Whether the connection to the broker stands', [])
 
 /** A queue with what it is bound to. */
@@ -70,6 +72,9 @@ export async function connectBus({ url, name, subscription }: Options): Promise<
       atWork.add(work)
       work.finally(() => atWork.delete(work))
     })
+    const count = () => channel.checkQueue(one.queue).then(({ messageCount }) => queued.set({ queue: one.queue }, messageCount))
+    const counting = setInterval(() => void count().catch(() => {}), COUNT_MS)
+    channel.once('close', () => clearInterval(counting))
     return { channel, tag }
   }
 

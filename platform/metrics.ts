@@ -1,5 +1,6 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
+import packageJson from '../package.json' with { type: 'json' }
 
 /** The metrics of this process, served at `/metrics`. */
 export const registry = new Registry()
@@ -39,4 +40,5 @@ gauge('process_cpu_seconds', 'Processor time used, user and system', [], functio
   const { user, system } = process.cpuUsage()
   this.set({}, (user + system) / 1e6)
 })
+gauge('build_info', 'The version that runs', ['version']).set({ version: packageJson.version }, 1)
 gauge('process_start_seconds', 'When the process started, Unix time', []).set({}, Math.round(Date.now() / 1000 - process.uptime()))

@@ -13,6 +13,8 @@ const files: Record<string, string> = {
   'mark.svg': own,
   'token.js': own,
   'docs.js': own,
+  'ops.css': own,
+  'ops.js': own,
   'swagger-ui.css': swagger,
   'swagger-ui-bundle.js': swagger,
   'swagger-ui-standalone-preset.js': swagger

@@ -12,6 +12,7 @@ export const landing = new Elysia({ name: 'landing', detail: { hide: true } })
 <li><a href="/docs"><strong>API documents</strong>Every call of the four services, to be tried from the page</a></li>
 <li><a href="/docs/json"><strong>OpenAPI</strong>One document of everything, for generators and tools</a></li>
 <li><a href="/problems"><strong>Problems</strong>What each error code means</a></li>
+<li><a href="/ops"><strong>Operations</strong>Processes, queues and mails as they are now, for administrators</a></li>
 <li><a href="/health"><strong>Health</strong>How the system is at this moment</a></li>
 </ul>`
     })

@@ -1,0 +1,77 @@
+import type { Language } from './words.ts'
+
+/** The texts of the page for operators. */
+export const opsWords = {
+  en: {
+    title: 'Operations',
+    lead: 'For administrators. What you see here is live; nothing of it is kept in this browser.',
+    identifier: 'E-mail address',
+    password: 'Password',
+    code: 'Code of your authenticator',
+    signIn: 'Sign in',
+    signOut: 'Sign out',
+    wrong: 'That is not the right log-in.',
+    notAdmin: 'This account is no administrator.',
+    lost: 'The gateway does not answer. Trying again …',
+    wait: 'Too many tries. Wait a little.',
+    tiles: {
+      requests: 'Requests a second',
+      errors: 'Server errors a minute',
+      p99: '99 of 100 within',
+      outbox: 'Events to publish',
+      queues: 'Messages in queues',
+      mails: 'Mails that wait',
+      dead: 'Dead letters'
+    },
+    processes: 'Processes',
+    process: ['Process', 'State', 'Version', 'Up since', 'Memory', 'Processor', 'Loop lag', 'Requests'],
+    states: { up: 'up', degraded: 'degraded', draining: 'draining', down: 'down' },
+    missing: 'without',
+    letters: 'Dead letters',
+    letter: ['When', 'Queue', 'Event', 'Why'],
+    noLetters: 'None. What cannot be processed would wait here.',
+    replay: 'Put all back',
+    replayed: 'Put back:',
+    mails: 'Last mails',
+    mail: ['When', 'What', 'To', 'State', 'Tries', 'Last error'],
+    noMails: 'None yet.',
+    serverDown: 'The mail server is away; mails wait for it.',
+    mailStates: { pending: 'waits', sending: 'under way', sent: 'sent', failed: 'failed', superseded: 'overtaken' }
+  },
+  'pt-BR': {
+    title: 'Operação',
+    lead: 'Para administradores. O que aparece aqui é ao vivo; nada fica guardado neste navegador.',
+    identifier: 'E-mail',
+    password: 'Senha',
+    code: 'Código do autenticador',
+    signIn: 'Entrar',
+    signOut: 'Sair',
+    wrong: 'O acesso não confere.',
+    notAdmin: 'Esta conta não é de administrador.',
+    lost: 'O gateway não responde. Tentando de novo …',
+    wait: 'Muitas tentativas. Aguarde um pouco.',
+    tiles: {
+      requests: 'Requisições por segundo',
+      errors: 'Erros do servidor por minuto',
+      p99: '99 de 100 em até',
+      outbox: 'Eventos a publicar',
+      queues: 'Mensagens nas filas',
+      mails: 'E-mails em espera',
+      dead: 'Mensagens mortas'
+    },
+    processes: 'Processos',
+    process: ['Processo', 'Estado', 'Versão', 'No ar desde', 'Memória', 'Processador', 'Atraso do laço', 'Requisições'],
+    states: { up: 'no ar', degraded: 'limitado', draining: 'encerrando', down: 'fora' },
+    missing: 'sem',
+    letters: 'Mensagens mortas',
+    letter: ['Quando', 'Fila', 'Evento', 'Motivo'],
+    noLetters: 'Nenhuma. O que não puder ser processado espera aqui.',
+    replay: 'Devolver todas',
+    replayed: 'Devolvidas:',
+    mails: 'Últimos e-mails',
+    mail: ['Quando', 'O quê', 'Para', 'Estado', 'Tentativas', 'Último erro'],
+    noMails: 'Ainda nenhum.',
+    serverDown: 'O servidor de e-mail está fora; os e-mails esperam por ele.',
+    mailStates: { pending: 'espera', sending: 'a caminho', sent: 'enviado', failed: 'falhou', superseded: 'superado' }
+  }
+} satisfies Record<Language, object>
