@@ -59,8 +59,8 @@ export function openSmtp(url: string, { connections, limitMs = 60_000 }: { conne
       } catch (error) {
         const { responseCode, code, command, message: text } = error as SmtpError
         const reply = withoutAddresses(text || code || 'unknown')
-        // a mail that could not even be composed is no better later
-        if (code === 'EENVELOPE' && !responseCode) return { kind: 'failed', reply }
+        // a mail that could not even be composed is no better later; what answers without a code is no mail server, and says nothing about the mail
+        if (code === 'EENVELOPE' && command === 'API') return { kind: 'failed', reply }
         const ours =
           code === 'EAUTH' || code === 'ENOAUTH' || code === 'ETLS' || command === 'CONN' || !responseCode || responseCode === 421
         // a broken line says nothing about the mail: is there a server at all?
