@@ -1,21 +1,52 @@
-/** A mail as the mailbox lists it. */
-export type CaughtMail = {
-  id: string
-  subject: string
-  to: { address: string }[]
-  text?: string
-  html?: string
-  time: string
-  attachments?: { contentType: string; generatedFileName: string }[]
+/** A mail as a mailbox shows it. */
+export type CaughtMail = { id: string; subject: string; text?: string; html?: string }
+
+/** How a kind of mailbox is asked. */
+type Api = { mailsTo: (address: string) => Promise<CaughtMail[]>; sourceOf: (id: string) => Promise<string> }
+
+const ask = async (url: string) => {
+  const answer = await fetch(url)
+  if (!answer.ok) throw new Error(`the mailbox answered ${answer.status}`)
+  return answer
+}
+
+/** MailDev, the mailbox of `bun start`: one list has everything. */
+const maildev = (mailbox: string): Api => ({
+  mailsTo: async (address) => {
+    const mails = (await (await ask(`${mailbox}/api/email`)).json()) as (CaughtMail & { to: { address: string }[] })[]
+    return mails.filter(({ to }) => to.some((recipient) => recipient.address === address))
+  },
+  sourceOf: async (id) => (await ask(`${mailbox}/api/email/${id}/source`)).text()
+})
+
+type Listed = { ID: string; Subject: string }
+/** Mailpit, the mailbox of the containers: a search tells which, newest first, and each is read by itself. */
+const mailpit = (mailbox: string): Api => ({
+  mailsTo: async (address) => {
+    const query = new URLSearchParams({ query: `to:"${address}"`, limit: '50' })
+    const { messages } = (await (await ask(`${mailbox}/api/v1/search?${query}`)).json()) as { messages: Listed[] }
+    const read = async ({ ID, Subject }: Listed) => {
+      const { Text, HTML } = (await (await ask(`${mailbox}/api/v1/message/${ID}`)).json()) as { Text: string; HTML: string }
+      return { id: ID, subject: Subject, text: Text, html: HTML }
+    }
+    return Promise.all(messages.toReversed().map(read))
+  },
+  sourceOf: async (id) => (await ask(`${mailbox}/api/v1/message/${id}/raw`)).text()
+})
+
+const known = new Map<string, Promise<Api>>()
+const apiOf = (mailbox: string): Promise<Api> => {
+  const found = known.get(mailbox) ?? fetch(`${mailbox}/api/email`).then(({ status }) => (status === 404 ? mailpit : maildev)(mailbox))
+  found.catch(() => known.delete(mailbox))
+  known.set(mailbox, found)
+  return found
 }
 
 /** The mails to one address, oldest first. */
-export async function mailsTo(mailbox: string, address: string): Promise<CaughtMail[]> {
-  const response = await fetch(`${mailbox}/api/email`)
-  if (!response.ok) throw new Error(`the mailbox answered ${response.status}`)
-  const mails = (await response.json()) as CaughtMail[]
-  return mails.filter(({ to }) => to.some((recipient) => recipient.address === address))
-}
+export const mailsTo = async (mailbox: string, address: string) => (await apiOf(mailbox)).mailsTo(address)
+
+/** A mail as it came. */
+export const sourceOf = async (mailbox: string, id: string) => (await apiOf(mailbox)).sourceOf(id)
 
 /** The first mail to an address that `wanted` takes; waits for it. Throws where none comes in time. */
 export async function awaitMail(

@@ -1,5 +1,5 @@
 import { type Answer, type CallOptions, clientOf, Refused } from './client.ts'
-import { awaitMail, type CaughtMail, tokenIn } from './mails.ts'
+import { awaitMail, type CaughtMail, sourceOf, tokenIn } from './mails.ts'
 import { bold, cyan, dim, green, red, say } from './terminal.ts'
 
 /** What sort of mail is awaited: one with a token in its link, one without, or one whose calendar part has this method. */
@@ -68,9 +68,8 @@ export function guideOf(gateway: string, mailbox: string): Guide {
 }
 
 /** `REQUEST` or `CANCEL` where the mail has a calendar part, read from its header as a mail program would. */
-async function calendarMethod(mailbox: string, { id, attachments = [] }: CaughtMail): Promise<string | undefined> {
-  if (!attachments.some(({ contentType }) => contentType === 'text/calendar')) return undefined
-  const source = await (await fetch(`${mailbox}/api/email/${id}/source`)).text()
+async function calendarMethod(mailbox: string, { id }: CaughtMail): Promise<string | undefined> {
+  const source = await sourceOf(mailbox, id)
   return /content-type:\s*text\/calendar;[^\n]*(?:\n[ \t][^\n]*)*?method="?(\w+)/i.exec(source)?.[1]
 }
 
