@@ -1,5 +1,6 @@
 process.env.SERVICE_NAME ??= 'auth'
 
+import { setPriority } from 'node:os'
 import SQL from 'sql-template-strings'
 import { connectBus } from '#platform/bus'
 import { verifierOf } from '#platform/caller'
@@ -20,6 +21,8 @@ import { followEnded } from './sessions/end.ts'
 import { settingsSchema } from './settings.ts'
 import { openKeys } from './tokens/keys.ts'
 
+// hashing takes whole cores: what shares the machine with it goes first, so that a storm of sign-ins slows nobody's booking. Threads made from here on inherit it
+setPriority(5)
 const settings = readSettings(settingsSchema)
 const clock = () => Temporal.Now.instant()
 const sql = connect(settings.DATABASE_URL, { name: 'auth', max: settings.DATABASE_POOL })

@@ -21,16 +21,25 @@ export async function book(db: Db, patient: Caller, wish: BookingWish, rules: Bo
   const start = instantOf(wish.start, '/start').epochMilliseconds
   const now = rules.now.epochMilliseconds
   await requireVerified(db, patient, rules.verification)
-  const held = wish.holdId ?? (await ownHold(db, patient.id, wish.doctorId, start, now))
-  if (held) return bookHeld(db, patient, held, { ...wish, startMs: start }, rules)
-  const row = await claimSlot(db, { doctorId: wish.doctorId, start, now, limits: rules.limits }, (calendar, slot) => ({
-    patient,
-    status: calendar.autoConfirm ? 'confirmed' : 'requested',
-    reason: wish.reason ?? null,
-    expiresAt: new Date(Math.min(now + calendar.answerWithinMinutes * MINUTE_MS, slot.start))
-  }))
-  return appointmentOf(row)
+  if (wish.holdId) return bookHeld(db, patient, wish.holdId, { ...wish, startMs: start }, rules)
+  try {
+    const row = await claimSlot(db, { doctorId: wish.doctorId, start, now, limits: rules.limits }, (calendar, slot) => ({
+      patient,
+      status: calendar.autoConfirm ? 'confirmed' : 'requested',
+      reason: wish.reason ?? null,
+      expiresAt: new Date(Math.min(now + calendar.answerWithinMinutes * MINUTE_MS, slot.start))
+    }))
+    return appointmentOf(row)
+  } catch (error) {
+    // what stands in the way may be a hold of one's own, which few who book have
+    const held = isInTheWay(error) ? await ownHold(db, patient.id, wish.doctorId, start, now) : undefined
+    if (!held) throw error
+    return bookHeld(db, patient, held, { ...wish, startMs: start }, rules)
+  }
 }
+
+const isInTheWay = (error: unknown) =>
+  error instanceof Problem && ['slot_taken', 'slot_unavailable', 'patient_conflict', 'doctor_not_found'].includes(error.code)
 
 /** The token may be older than the verification, and the event younger than the token: either will do. */
 async function requireVerified(db: Db, patient: Caller, verification: BookingRules['verification']): Promise<void> {
