@@ -123,7 +123,7 @@ function describe(operation: Operation, method: string, path: string) {
     }
   }
   for (const [status, response] of Object.entries(responses)) response.description ||= Number(status) < 300 ? 'Done' : 'Nothing new'
-  const always = ['internal_error', 'rate_limited', 'overloaded', ...(open ? [] : ['unauthenticated', 'forbidden'])]
+  const always = ['internal_error', 'rate_limited', 'overloaded', 'upstream_unavailable', ...(open ? [] : ['unauthenticated', 'forbidden'])]
   const withInput = operation.requestBody || operation.parameters ? ['validation_failed'] : []
   const withBody = operation.requestBody ? ['malformed_json', 'unsupported_media_type', 'body_too_large'] : []
   const named = operation['x-problems'] ?? []

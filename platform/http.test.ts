@@ -19,6 +19,9 @@ const things = new Elysia({ prefix: '/v1/things' })
   .get('/broken', () => {
     throw new Error('select cpf from people')
   })
+  .get('/away', () => {
+    throw Object.assign(new Error('write CONNECTION_CLOSED 10.0.0.7:5432'), { code: 'CONNECTION_CLOSED' })
+  })
   .get('/wrong', () => ({ name: 5 }) as never, { response: { 200: t.Object({ name: t.String() }) } })
   .get('/taken', () => {
     throw new Problem('slot_taken', undefined, { retryAfter: 0.2 })
@@ -71,6 +74,7 @@ const cases: [what: string, answer: () => Promise<Response>, status: number, cod
   ['a bound of the query', () => ask('GET', '/v1/open?limit=101'), 422, 'validation_failed'],
   ['a number of the query that is none', () => ask('GET', '/v1/open?limit=0x10'), 422, 'validation_failed'],
   ['an unknown error', () => ask('GET', '/v1/things/broken', { headers: authorization }), 500, 'internal_error'],
+  ['a database that is away', () => ask('GET', '/v1/things/away', { headers: authorization }), 503, 'upstream_unavailable'],
   ['an answer that breaks its own schema', () => ask('GET', '/v1/things/wrong', { headers: authorization }), 500, 'internal_error'],
   ['a problem thrown by a handler', () => ask('GET', '/v1/things/taken', { headers: authorization }), 409, 'slot_taken']
 ]
