@@ -13,6 +13,9 @@ beforeAll(async () => {
   system = await startSystem()
   doctor = await newDoctor(system)
   patient = await newPatient(system)
+  // the doctor's address and approval, and the patient's address: none of these mails may be on its way when mails are counted
+  const had = (person: Person) => system.mailbox.mails.filter(({ to }) => to === person.email).length
+  await eventually(() => had(doctor) === 2 && had(patient) === 1)
 }, 120_000)
 afterAll(() => system?.stop(), 30_000)
 
