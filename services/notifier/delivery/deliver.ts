@@ -8,19 +8,16 @@ import { type Needs, send } from './send.ts'
 export type Delivery = { stop: () => Promise<void>; serverThere: () => boolean }
 
 const POLL_MS = 500
-/** Mails under way for each connection: while one is on the wire the next is composed and the one before settled. */
-const PER_CONNECTION = 3
 const PROBE_MS = 2_000
 const STOP_MS = 5_000
 const waiting = gauge('mails_waiting', 'Mails that have not left yet', [])
 const oldest = gauge('mails_oldest_seconds', 'How long the oldest mail that is due has waited', [])
 
-/** Delivers mails as they come due, over `connections` lines to the server, woken by those that this process adds, and by a clock for what others left. While no mail server is there it asks for one every 2 s and claims nothing. */
+/** Delivers mails as they come due, `connections` at once, woken by those that this process adds, and by a clock for what others left. While no mail server is there it asks for one every 2 s and claims nothing. */
 export function startDelivery(needs: Needs, connections: number): Delivery {
   const { sql, smtp, worker, clock } = needs
   const now = () => new Date(clock().epochMilliseconds)
   const underWay = new Map<string, Promise<void>>()
-  const places = connections * PER_CONNECTION
   let stopped = false
   let away = false
   let wake = () => {}
@@ -39,9 +36,8 @@ export function startDelivery(needs: Needs, connections: number): Delivery {
 
   /** Fills the free places; gives how many mails it found. */
   async function fill(): Promise<number> {
-    const free = places - underWay.size
-    // several with one statement, and not one each time that a place falls free
-    const ids = free >= connections ? await claim(sql, worker, free, now()) : []
+    const free = connections - underWay.size
+    const ids = free > 0 ? await claim(sql, worker, free, now()) : []
     if (ids.length === 0) return 0
     for (const mail of await readClaimed(sql, ids)) {
       const work = deliver(mail).finally(() => {
@@ -66,7 +62,7 @@ export function startDelivery(needs: Needs, connections: number): Delivery {
         log.error(describeError(error), 'mails could not be claimed, trying again')
       }
       if (away) await Bun.sleep(stopped ? 0 : PROBE_MS)
-      else if (found === 0 || underWay.size > places - connections) await Promise.race([nap, Bun.sleep(POLL_MS)])
+      else if (found === 0 || underWay.size >= connections) await Promise.race([nap, Bun.sleep(POLL_MS)])
     }
   })()
   const holding = setInterval(
