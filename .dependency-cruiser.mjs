@@ -65,6 +65,10 @@ export default {
   ],
   options: {
     doNotFollow: { path: 'node_modules' },
+    // the peers of the benchmark have a package.json of their own
+    exclude: { path: '^bench/peers/.*\\.mjs$' },
+    // without this parser only JavaScript would be read: the standard one does not know TypeScript 7
+    parser: 'swc',
     tsPreCompilationDeps: true,
     enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'bun', 'node', 'default', 'types'] },
     tsConfig: { fileName: 'tsconfig.json' }

@@ -2,8 +2,8 @@ import { Problem } from '#platform/problem'
 import { type Account, findAccount } from '../accounts/queries.ts'
 import type { Needs } from '../app.ts'
 import type { Client } from '../attempts/client.ts'
+import { tellLockedOut } from '../attempts/locked-out.ts'
 import { attemptOn, countFailure, lockOf, tooMany } from '../attempts/throttle.ts'
-import { tellLockedOut } from '../sessions/login.ts'
 
 /** Has somebody who is logged in give the password once more. Throws `invalid_credentials`, `too_many_attempts`, `overloaded`. */
 export async function requirePassword(

@@ -1,13 +1,12 @@
 import { transaction } from '#platform/db'
-import { announce } from '#platform/outbox'
 import { Problem } from '#platform/problem'
 import { readCpf } from '../accounts/cpf.ts'
 import { readCrm } from '../accounts/crm.ts'
-import { type Account, findByIdentifier, type Identifier, lockAccount, savePassword } from '../accounts/queries.ts'
+import { findByIdentifier, type Identifier, lockAccount, savePassword } from '../accounts/queries.ts'
 import type { Needs } from '../app.ts'
 import type { Client } from '../attempts/client.ts'
+import { tellLockedOut } from '../attempts/locked-out.ts'
 import { attemptOn, countFailure, forgive, lockOf, tooMany } from '../attempts/throttle.ts'
-import { record } from '../audit/record.ts'
 import { askSecondStep, hasSecondStep } from '../mfa/second-step.ts'
 import type { Seal } from '../privacy/seal.ts'
 import type { SecondStep, Tokens } from './model.ts'
@@ -58,10 +57,3 @@ export async function login(
     return openSession(tx, needs, current, client, now)
   })
 }
-
-/** What follows the failure that locks a person: a mail and an entry in the audit trail. */
-export const tellLockedOut =
-  (account: Pick<Account, 'id'>, now: Temporal.Instant) => async (tx: Parameters<typeof announce>[0], until: Temporal.Instant) => {
-    await announce(tx, 'healthmed.user.locked_out.v1', account.id, { id: account.id, until: until.toString() })
-    await record(tx, { actorId: null, action: 'locked_out', subjectId: account.id }, now)
-  }
