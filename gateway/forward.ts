@@ -46,7 +46,7 @@ export async function forward(upstream: Upstream, call: Call): Promise<Received>
     const tried: Replica = replica
     tried.busy++
     try {
-      const received = await tried.wire.send(sentOf(call, tried, isRepeatable, attempt))
+      const received = await tried.wire.send(sentOf(call, tried, attempt))
       upstream.succeeded(tried)
       return checked(received)
     } catch (error) {
@@ -68,12 +68,12 @@ export async function forward(upstream: Upstream, call: Call): Promise<Received>
 /** The client went away: nobody waits for an answer. */
 export class ClientLeft extends Error {}
 
-/** What may not be sent twice gets a connection of its own: one that was used before may have been closed at the other end. */
-const sentOf = (call: Call, { url }: Replica, isRepeatable: boolean, attempt: number): Sent => ({
+/** A second try gets a connection of its own: after a loss the others may be gone as well. */
+const sentOf = (call: Call, { url }: Replica, attempt: number): Sent => ({
   head: headOf(call, url.slice(7)),
   body: call.body,
   isHead: call.method === 'HEAD',
-  isFresh: !isRepeatable || attempt > 1,
+  isFresh: attempt > 1,
   patienceMs: call.patienceMs,
   hasLeft: call.hasLeft
 })

@@ -107,12 +107,21 @@ test('a connection serves one call after the other, but never one that left some
   expect([await next(), await next()]).toEqual([2, 3])
 })
 
-test('what may not be sent twice gets a connection of its own', async () => {
+test('a second try gets a connection of its own', async () => {
   const plain = [`${OK}Content-Length: 0\r\n\r\n`]
   const { wire, connections } = scripted(plain, plain)
   await wire.send(call())
   await wire.send(call({ isFresh: true }))
   expect(connections()).toBe(2)
+})
+
+test('a replica that bids farewell on one connection is asked on none of the others again', async () => {
+  const plain = `${OK}Content-Length: 0\r\n\r\n`
+  const { wire, connections } = scripted([plain], [OK, 'Connection: close\r\nContent-Length: 0\r\n\r\n'], [plain])
+  await Promise.all([wire.send(call()), wire.send(call())])
+  expect(connections()).toBe(2)
+  await wire.send(call())
+  expect(connections()).toBe(3)
 })
 
 test('silence is late, a client that went away is left, a closed door is refused', async () => {

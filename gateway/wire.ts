@@ -116,8 +116,12 @@ export function wireTo(url: string): Wire {
     const body = line.body as Body
     if (!feedBody(body, bytes)) return
     line.exchange = undefined
-    if (body.stays) release(line)
-    else line.socket?.end()
+    if (body.stays) {
+      release(line)
+      return
+    }
+    // a replica that bids farewell means all of its connections: a call on one of them could meet its end
+    for (const one of [line, ...idle.splice(0)]) one.socket?.end()
   }
   const broken = (line: Line): void => {
     if (line.body?.stream) line.body.stream.fail()

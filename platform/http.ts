@@ -133,19 +133,35 @@ export function matches(pattern: string, path: string): boolean {
 /** A server that takes requests until it is stopped. */
 export type Listener = { port: number; stop: () => Promise<void> }
 
-/** Listens on one port alone; a port in use is an error and never shared in silence. `stop` waits for what runs. */
+/** How long clients that keep connections are told to leave them before the listener goes, in milliseconds. */
+const FAREWELL_MS = 500
+
+/**
+ * Listens on one port alone; a port in use is an error and never shared in silence. `stop` first bids every client farewell with `Connection: close`, so
+ * that none is cut off in the act of asking, and then waits for what runs.
+ */
 export function listen(handler: Handler, { port, host }: { port: number; host: string }): Listener {
+  let isLeaving = false
   const server = Bun.serve({
     port,
     hostname: host,
     reusePort: false,
     idleTimeout: 60,
     maxRequestBodySize: 1024 * 1024,
-    fetch: (request, server) => handler(request, server.requestIP(request)?.address),
+    fetch: async (request, server) => {
+      const response = await handler(request, server.requestIP(request)?.address)
+      if (isLeaving) response.headers.set('connection', 'close')
+      return response
+    },
     error: (error) => {
       log.error(describeError(error), 'a request failed outside of its handler')
       return new Response(null, { status: 500 })
     }
   })
-  return { port: server.port ?? port, stop: () => server.stop() }
+  const stop = async () => {
+    isLeaving = true
+    await Bun.sleep(FAREWELL_MS)
+    await server.stop()
+  }
+  return { port: server.port ?? port, stop }
 }
