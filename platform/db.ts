@@ -1,5 +1,5 @@
 import postgres from 'postgres'
-import type { SQLStatement } from 'sql-template-strings'
+import SQL, { type SQLStatement } from 'sql-template-strings'
 import { log } from './log.ts'
 import { counter, gauge } from './metrics.ts'
 import { isCode, Problem } from './problem.ts'
@@ -61,9 +61,16 @@ function open(address: URL, { name, max = 10, statementTimeoutMs = 10_000 }: Opt
   return pool as unknown as Sql
 }
 
+/**
+ * When a statement is planned. `once`: with the first calls of a connection, when its tables may have been empty, and the plan is kept until the next
+ * `analyze`; right for whatever finds rows by the values it is given. `each time`: for joins and queues that must stay quick while a table grows from
+ * nothing to a million rows within a minute; planning takes about as long as a short statement does.
+ */
+type How = { plan?: 'once' | 'each time' }
+
 /** Runs one statement and types its rows: the only door from SQL text to TypeScript in this repository. */
-export async function rows<Row extends object>(db: Db, statement: SQLStatement): Promise<Row[]> {
-  return [...(await send<Row>(db, statement))]
+export async function rows<Row extends object>(db: Db, statement: SQLStatement, how: How = {}): Promise<Row[]> {
+  return [...(await send<Row>(db, statement, how))]
 }
 
 /** The first row, or undefined where there is none. */
@@ -79,16 +86,16 @@ export async function one<Row extends object>(db: Db, statement: SQLStatement): 
 }
 
 /** Runs a statement for its effect and tells how many rows it touched. */
-export async function run(db: Db, statement: SQLStatement): Promise<number> {
-  return (await send(db, statement)).count
+export async function run(db: Db, statement: SQLStatement, how: How = {}): Promise<number> {
+  return (await send(db, statement, how)).count
 }
 
 /** A pool counts what it is asked for; inside a transaction the connection is counted already. */
-async function send<Row extends object>(db: Db, { text, values }: SQLStatement) {
+async function send<Row extends object>(db: Db, { text, values }: SQLStatement, { plan = 'once' }: How = {}) {
   const isPool = 'begin' in db
   if (isPool) demand.inc()
   try {
-    return await db.unsafe<Row[]>(text, values as postgres.ParameterOrJSON<never>[], { prepare: true })
+    return await db.unsafe<Row[]>(text, values as postgres.ParameterOrJSON<never>[], { prepare: plan === 'once' })
   } finally {
     if (isPool) demand.dec()
   }
@@ -133,6 +140,18 @@ export async function transaction<T>(db: Db, work: (tx: Db) => Promise<T>): Prom
     await Bun.sleep(Math.random() * 10 * 2 ** attempt)
   }
 }
+
+/**
+ * Runs a statement that takes work from a table that serves as a queue, or marks it as done, in a transaction of its own. Rows are read in the order of
+ * their index, which forgets the entries of rows that have left the queue as it meets them; a bitmap would read them all, again and again. And the
+ * commit does not wait for the disk: only what a crash of the database undoes without harm belongs here, such as work that may be done once more.
+ */
+export const inQueue = <Row extends object>(sql: Sql, statement: SQLStatement): Promise<Row[]> =>
+  transaction(sql, async (tx) => {
+    const settings = SQL`select set_config('enable_bitmapscan', 'off', true), set_config('synchronous_commit', 'off', true)`
+    const [, found] = await Promise.all([run(tx, settings), rows<Row>(tx, statement, { plan: 'each time' })])
+    return found
+  })
 
 /** Whether the database itself refused, so that its SQLSTATE may be asked. */
 export const isPostgresError = (error: unknown): error is postgres.PostgresError => error instanceof Error && error.name === 'PostgresError'

@@ -1,8 +1,9 @@
 import { Value } from '@sinclair/typebox/value'
 import type { ConsumeMessage } from 'amqplib'
 import SQL from 'sql-template-strings'
+import { batched } from './batch.ts'
 import type { Bus, Subscription } from './bus.ts'
-import { type Db, maybeOne, run, type Sql, transaction } from './db.ts'
+import { type Db, maybeOne, rows, run, type Sql, transaction } from './db.ts'
 import { Envelope, type Event, type EventType, events, isEventType } from './events.ts'
 import { describeError, log, traced } from './log.ts'
 import { counter } from './metrics.ts'
@@ -38,6 +39,7 @@ const consumed = counter('events_consumed_total', 'Events consumed, by type and 
 const MAX_ATTEMPTS = 10
 const NOT_YET_HOURS = 24
 const RETRY_POLL_MS = 500
+const GATHER_MS = 25
 
 /** Reads a message as an event of a known type, or says what is wrong with it, without values. */
 function readEvent(content: Buffer, handlers: Handlers): Event | Unprocessable {
@@ -90,10 +92,11 @@ export function consumerOf(sql: Sql, service: string, handlers: Handlers, prefet
   let stopped = false
 
   const inOrder = lineUp()
+  const takeInTogether = batched((events: Event[]) => takeIn(sql, handlers, events), { most: prefetch, gatherMs: GATHER_MS })
 
   async function onMessage(message: ConsumeMessage, ack: () => void) {
     const event = readEvent(message.content, handlers)
-    const takeOver = event instanceof Unprocessable ? () => putAside(message, event.message) : () => takeIn(sql, handlers, event)
+    const takeOver = event instanceof Unprocessable ? () => putAside(message, event.message) : () => takeInTogether(event)
     const subject = event instanceof Unprocessable ? '' : event.subject
     await inOrder(subject, async () => {
       for (let wait = 200; !stopped; wait = Math.min(wait * 2, 5_000)) {
@@ -137,28 +140,53 @@ async function deadLetter(bus: Bus, content: Buffer, about: { queue: string; typ
 }
 
 /**
- * Effect and inbox row in one transaction; a failed effect leaves a row that says when it is tried again. While an event of the same subject waits
- * for its next try, those after it wait behind it, so that a subject's events have their effects in their order.
+ * Writes the inbox rows of events that may have their effect now, and gives their ids: not those that had it before. While an event of the same subject
+ * waits for its next try, those after it wait behind it, so that a subject's events have their effects in their order.
  */
-async function takeIn(sql: Sql, handlers: Handlers, event: Event): Promise<void> {
+const takeInto = (tx: Db, events: Event[]) =>
+  rows<{ eventId: string }>(
+    tx,
+    SQL`insert into inbox (event_id, type, done_at, attempts)
+        select e.id, e.type, now(), 1
+          from unnest(${events.map(({ id }) => id)}::uuid[], ${events.map(({ type }) => type)}::text[],
+                      ${events.map(({ subject }) => subject)}::text[]) as e(id, type, subject)
+         where not exists (select 1 from inbox where done_at is null and event->>'subject' = e.subject)
+        on conflict do nothing returning event_id`,
+    { plan: 'each time' }
+  )
+
+/** All or none. What shares a transaction shares its commit, and its statements share their way to the database. */
+const takeInAll = (sql: Sql, handlers: Handlers, events: Event[]): Promise<Set<string>> =>
+  transaction(sql, async (tx) => {
+    const taken = new Set((await takeInto(tx, events)).map(({ eventId }) => eventId))
+    // every handler ends before the transaction does: a statement that came after it would stand outside of it
+    const outcomes = await Promise.allSettled(events.map((event) => taken.has(event.id) && handle(tx, handlers, event)))
+    for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason
+    return taken
+  })
+
+/**
+ * Takes in events of different subjects at once; where that fails, each by itself, so that one bad event holds no other up. A failed effect leaves a row
+ * that says when it is tried again.
+ */
+async function takeIn(sql: Sql, handlers: Handlers, events: Event[]): Promise<undefined[]> {
+  // in one order everywhere, so that no two processes wait for each other
+  const inOrder = events.toSorted((a, b) => (a.subject < b.subject ? -1 : 1))
   try {
-    const fresh = await transaction(sql, async (tx) => {
-      const taken = await run(
-        tx,
-        SQL`insert into inbox (event_id, type, done_at, attempts)
-            select ${event.id}::uuid, ${event.type}, now(), 1
-             where not exists (select 1 from inbox where done_at is null and event->>'subject' = ${event.subject})
-            on conflict do nothing`
-      )
-      if (taken > 0) await handle(tx, handlers, event)
-      return taken > 0
-    })
-    if (fresh) consumed.inc({ type: event.type, outcome: 'done' })
-    else await lay(sql, event, 0, 'waits behind an earlier event of its subject')
+    const taken = await takeInAll(sql, handlers, inOrder)
+    for (const event of events) {
+      if (taken.has(event.id)) consumed.inc({ type: event.type, outcome: 'done' })
+      else await lay(sql, event, 0, 'waits behind an earlier event of its subject')
+    }
   } catch (error) {
-    log.warn({ event: event.id, type: event.type, ...describeError(error) }, 'event failed, it is tried again')
-    await lay(sql, event, 1, reasonOf(error))
+    const [event, ...others] = events
+    if (others.length > 0) await Promise.all(events.map((one) => takeIn(sql, handlers, [one])))
+    else if (event) {
+      log.warn({ event: event.id, type: event.type, ...describeError(error) }, 'event failed, it is tried again')
+      await lay(sql, event, 1, reasonOf(error))
+    }
   }
+  return events.map(() => undefined)
 }
 
 /** Keeps an event for another try; one that had its effect before, or is kept already, stays as it is. */

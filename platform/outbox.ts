@@ -1,7 +1,7 @@
 import SQL from 'sql-template-strings'
 import { bell } from './bell.ts'
 import type { Bus } from './bus.ts'
-import { type Db, rows, run, type Sql } from './db.ts'
+import { type Db, inQueue, rows, run, type Sql } from './db.ts'
 import type { Event, EventData, EventType } from './events.ts'
 import { currentTrace, describeError, log, traceparentFrom } from './log.ts'
 import { counter, gauge } from './metrics.ts'
@@ -67,36 +67,38 @@ const BATCH = 200
 /** Longer than a confirm may take, and short enough that what a dead relay had claimed goes out soon. */
 const LEASE_SECONDS = 15
 const POLL_MS = 1_000
-
-/*
- * Neither a claim nor a mark waits for the disk: where a crash of the database undoes one, the event is published once more, and its consumers know it.
- */
+/** So often a relay looks at all that is unsent, and in between only from where it last found something. */
+const WHOLE_MS = 1_000
+/** Events that come close together share a batch: a claim costs much the same for one as for many. */
+const GATHER_MS = 40
 
 /**
  * Takes the earliest unsent event of each aggregate, as many as a batch holds. An aggregate's next event becomes takeable only when the one before
- * is marked sent: that keeps its order however many relays run.
+ * is marked sent: that keeps its order however many relays run. Where a crash of the database undoes a claim or a mark, the event is published once
+ * more, and its consumers know it. `from` is the number to begin at: what was sent lately stands in the index before it until the next vacuum.
  */
-const claim = (db: Db, token: string) =>
-  rows<Row>(
-    db,
-    SQL`with soon as (select set_config('synchronous_commit', 'off', true)), candidate as materialized (
+const claim = (sql: Sql, token: string, from: number) =>
+  inQueue<Row>(
+    sql,
+    SQL`with candidate as materialized (
           select o.seq from outbox o
-           where o.sent_at is null and (o.lease_until is null or o.lease_until < now())
+           where o.sent_at is null and o.seq >= ${from} and (o.lease_until is null or o.lease_until < now())
              and not exists (select 1 from outbox earlier where earlier.subject = o.subject and earlier.sent_at is null and earlier.seq < o.seq)
            order by o.seq limit ${BATCH} for update skip locked)
         update outbox set lease_token = ${token}::uuid, lease_until = now() + make_interval(secs => ${LEASE_SECONDS}), attempts = attempts + 1
-          from soon, candidate where outbox.seq = candidate.seq
+          from candidate where outbox.seq = candidate.seq
         returning outbox.seq, id, type, subject, data, traceparent, request_id, created_at`
   )
 
-/** Marks what the broker confirmed; rows whose lease another relay has taken since stay as they are. */
-const markSent = (db: Db, token: string, seqs: number[]) =>
-  run(
-    db,
-    SQL`with soon as (select set_config('synchronous_commit', 'off', true))
-        update outbox set sent_at = now(), lease_token = null, lease_until = null, last_error = null
-          from soon where seq = any(${seqs}::bigint[]) and lease_token = ${token}::uuid`
+/** Marks what the broker confirmed, and tells how many; rows whose lease another relay has taken since stay as they are. */
+const markSent = async (sql: Sql, token: string, seqs: number[]) => {
+  const marked = await inQueue<{ seq: number }>(
+    sql,
+    SQL`update outbox set sent_at = now(), lease_token = null, lease_until = null, last_error = null
+         where seq = any(${seqs}::bigint[]) and lease_token = ${token}::uuid returning seq`
   )
+  return marked.length
+}
 
 /** Gives rows back with the reason; they are tried again after a delay that doubles up to ten seconds. */
 const giveBack = (db: Db, token: string, seqs: number[], reasons: string[]) =>
@@ -108,11 +110,11 @@ const giveBack = (db: Db, token: string, seqs: number[], reasons: string[]) =>
          where outbox.seq = refused.seq and lease_token = ${token}::uuid`
   )
 
-/** Publishes a batch and tells how many rows it took; one that the broker returned or refused is given back. */
-async function relayBatch(sql: Sql, bus: Bus, source: string): Promise<number> {
+/** Publishes a batch of what is unsent from a number on, and gives the numbers; one that the broker returned or refused is given back. */
+async function relayBatch(sql: Sql, bus: Bus, source: string, from: number): Promise<number[]> {
   const token = crypto.randomUUID()
-  const batch = await claim(sql, token)
-  if (batch.length === 0) return 0
+  const batch = await claim(sql, token, from)
+  if (batch.length === 0) return []
   const outcomes = await Promise.allSettled(batch.map((row) => publish(row, bus, source)))
   const sent = batch.filter((_, index) => outcomes[index]?.status === 'fulfilled').map((row) => row.seq)
   const marked = sent.length > 0 ? await markSent(sql, token, sent) : 0
@@ -125,7 +127,7 @@ async function relayBatch(sql: Sql, bus: Bus, source: string): Promise<number> {
       : []
   })
   if (refused.length > 0) await handBack(sql, token, refused)
-  return batch.length
+  return batch.map(({ seq }) => seq)
 }
 
 async function handBack(sql: Sql, token: string, refused: (Row & { reason: string })[]) {
@@ -170,17 +172,23 @@ export function startRelay(sql: Sql, bus: Bus, schema: string): Relay {
   let wake = () => {}
   const deafen = announced.hear(() => wake())
   const loop = (async () => {
+    let [from, lookedAt] = [0, Number.NEGATIVE_INFINITY]
     while (!stopped) {
-      let took = 0
+      let took: number[] = []
       const nap = new Promise<void>((resolve) => {
         wake = resolve
       })
       try {
-        if (bus.connected()) took = await relayBatch(sql, bus, schema)
+        // who drew a lower number may commit later: the next whole look finds it
+        if (performance.now() - lookedAt > WHOLE_MS) [from, lookedAt] = [0, performance.now()]
+        if (bus.connected()) took = await relayBatch(sql, bus, schema, from)
+        if (took.length > 0) from = Math.min(...took)
       } catch (error) {
         log.error(describeError(error), 'relay failed, it tries again')
       }
-      if (took === 0 && !stopped) await Promise.race([nap, Bun.sleep(POLL_MS)])
+      if (stopped) break
+      if (took.length === 0) await Promise.race([nap, Bun.sleep(POLL_MS)])
+      else if (took.length < BATCH) await Bun.sleep(GATHER_MS)
     }
   })()
   const watch = setInterval(() => measure(sql).catch(() => {}), 5_000)

@@ -146,6 +146,7 @@ test('news that a later change has made untrue while there was no server never l
   await rig.sink.open()
   await rig.mailsTo(doctor.email, 1)
   await rig.mailsTo(patient.email, 1)
+  await eventually(async () => (await mailsOf(patient)).every(({ status }) => status !== 'sending'))
   expect((await mailsOf(patient)).map(({ template, status }) => `${template} ${status}`)).toEqual([
     'appointment_requested superseded',
     'appointment_confirmed superseded',

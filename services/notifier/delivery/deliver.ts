@@ -1,8 +1,13 @@
+import { batched } from '#platform/batch'
+import type { Sql } from '#platform/db'
 import { describeError, log } from '#platform/log'
 import { gauge } from '#platform/metrics'
 import { composed } from '../mails/queries.ts'
-import { backlog, claim, giveBack, LEASE_SECONDS, readClaimed, renew } from './queries.ts'
-import { type Needs, send } from './send.ts'
+import { backlog, type Claimed, claim, giveBack, LEASE_SECONDS, readClaimed, renew, settle } from './queries.ts'
+import { type Needs as SendNeeds, send } from './send.ts'
+
+/** What delivery needs. `worker` marks the claims of this process. */
+type Needs = Omit<SendNeeds, 'settle'> & { sql: Sql; worker: string }
 
 /** Mails being delivered until it is stopped; `stop` waits for those under way, at most 5 s. */
 export type Delivery = { stop: () => Promise<void>; serverThere: () => boolean }
@@ -10,43 +15,96 @@ export type Delivery = { stop: () => Promise<void>; serverThere: () => boolean }
 const POLL_MS = 500
 const PROBE_MS = 2_000
 const STOP_MS = 5_000
+/** Mails claimed for each connection, with the one that is on it: a claim costs much the same for one as for many. */
+const AHEAD = 3
+/** Mails that come close together share a claim, and a commit when they have left. */
+const GATHER_MS = 25
+/** So often all that is due is looked at, and in between only from where the last mails were found. */
+const WHOLE_MS = 1_000
+const LONG_AGO = new Date(0)
+/** What was known of a mail longer ago than this is read once more before it leaves. */
+const STALE_MS = 250
 const waiting = gauge('mails_waiting', 'Mails that have not left yet', [])
 const oldest = gauge('mails_oldest_seconds', 'How long the oldest mail that is due has waited', [])
 
-/** Delivers mails as they come due, `connections` at once, woken by those that this process adds, and by a clock for what others left. While no mail server is there it asks for one every 2 s and claims nothing. */
+/**
+ * Delivers mails as they come due, `connections` at once, woken by those that this process adds, and by a clock for what others left. While no mail
+ * server is there it asks for one every 2 s and claims nothing.
+ */
 export function startDelivery(needs: Needs, connections: number): Delivery {
   const { sql, smtp, worker, clock } = needs
   const now = () => new Date(clock().epochMilliseconds)
+  const sending = {
+    ...needs,
+    settle: batched((ended: Parameters<typeof settle>[2]) => settle(sql, worker, ended), { gatherMs: GATHER_MS })
+  }
   const underWay = new Map<string, Promise<void>>()
+  let ready: { mail: Claimed; readAt: number }[] = []
+  let onWire = 0
+  let mayBeMore = false
+  let [from, lookedAt] = [LONG_AGO, Number.NEGATIVE_INFINITY]
   let stopped = false
   let away = false
   let wake = () => {}
   const deafen = composed.hear(() => wake())
 
-  const deliver = async (mail: Parameters<typeof send>[0]) => {
+  /** Nothing more leaves for now: what has not been tried goes back as it was. */
+  const giveUp = async (ids: string[]) => {
+    const untried = [...ids, ...ready.map(({ mail }) => mail.id)]
+    ready = []
+    if (untried.length > 0) await giveBack(sql, worker, untried, now())
+  }
+  const deliver = async ({ mail, readAt }: (typeof ready)[number], offWire: () => void) => {
     try {
-      if ((await send(mail, needs)) === 'done') return
+      const [newest] = performance.now() - readAt > STALE_MS ? await readClaimed(sql, [mail.id]) : [mail]
+      if ((await send(newest ?? mail, sending, offWire)) === 'done') return
       away = true
-      await giveBack(sql, worker, [mail.id], now())
+      await giveUp([mail.id])
     } catch (error) {
       // the database is away: the lease runs out and the mail is claimed again
       log.error({ mail: mail.id, ...describeError(error) }, 'a mail could not be settled')
     }
   }
-
-  /** Fills the free places; gives how many mails it found. */
-  async function fill(): Promise<number> {
-    const free = connections - underWay.size
-    const ids = free > 0 ? await claim(sql, worker, free, now()) : []
-    if (ids.length === 0) return 0
-    for (const mail of await readClaimed(sql, ids)) {
-      const work = deliver(mail).finally(() => {
-        underWay.delete(mail.id)
-        wake()
+  /** Puts claimed mails on connections that are free. */
+  function pump(): void {
+    for (let next = ready[0]; next && onWire < connections && !stopped; next = ready[0]) {
+      ready.shift()
+      onWire++
+      let isOnWire = true
+      const offWire = () => {
+        if (!isOnWire) return
+        isOnWire = false
+        onWire--
+        pump()
+      }
+      const { id } = next.mail
+      const work = deliver(next, offWire).finally(() => {
+        offWire()
+        underWay.delete(id)
+        // the next of its appointment may leave now
+        if (next.mail.appointmentId) wake()
       })
-      underWay.set(mail.id, work)
+      underWay.set(id, work)
     }
-    return ids.length
+    if (mayBeMore && ready.length < connections) wake()
+  }
+  /** Claims ahead of the connections, once a fair number can be had at once. */
+  async function fill(): Promise<void> {
+    if (ready.length >= connections) return
+    const room = connections * AHEAD - ready.length - onWire
+    mayBeMore = false
+    if (performance.now() - lookedAt > WHOLE_MS) [from, lookedAt] = [LONG_AGO, performance.now()]
+    const claimed = await claim(sql, worker, room, now(), from)
+    mayBeMore = claimed.length === room
+    if (claimed.length === 0) return
+    from = new Date(Math.min(...claimed.map(({ wasDueAt }) => wasDueAt.getTime())))
+    const readAt = performance.now()
+    const mails = await readClaimed(
+      sql,
+      claimed.map(({ id }) => id)
+    )
+    ready.push(...mails.map((mail) => ({ mail, readAt })))
+    pump()
   }
 
   const loop = (async () => {
@@ -54,19 +112,24 @@ export function startDelivery(needs: Needs, connections: number): Delivery {
       const nap = new Promise<void>((resolve) => {
         wake = resolve
       })
-      let found = 0
       try {
         if (away) away = !(await smtp.probe())
-        if (!away) found = await fill()
+        if (!away) await fill()
       } catch (error) {
         log.error(describeError(error), 'mails could not be claimed, trying again')
       }
       if (away) await Bun.sleep(stopped ? 0 : PROBE_MS)
-      else if (found === 0 || underWay.size >= connections) await Promise.race([nap, Bun.sleep(POLL_MS)])
+      else if (!mayBeMore || ready.length >= connections) {
+        await Promise.race([nap, Bun.sleep(POLL_MS)])
+        if (!mayBeMore && !stopped) await Bun.sleep(GATHER_MS)
+      }
     }
   })()
   const holding = setInterval(
-    () => underWay.size > 0 && renew(sql, worker, [...underWay.keys()], now()).catch(() => {}),
+    () => {
+      const held = [...underWay.keys(), ...ready.map(({ mail }) => mail.id)]
+      if (held.length > 0) renew(sql, worker, held, now()).catch(() => {})
+    },
     (LEASE_SECONDS / 3) * 1000
   )
   const measuring = setInterval(() => measure().catch(() => {}), 5_000)
@@ -80,7 +143,8 @@ export function startDelivery(needs: Needs, connections: number): Delivery {
     stop: async () => {
       stopped = true
       wake()
-      await Promise.race([Promise.all([loop, ...underWay.values()]), Bun.sleep(STOP_MS)])
+      const untried = loop.then(() => giveUp([])).catch(() => {})
+      await Promise.race([Promise.all([untried, ...underWay.values()]), Bun.sleep(STOP_MS)])
       clearInterval(holding)
       clearInterval(measuring)
       smtp.close()

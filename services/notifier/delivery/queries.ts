@@ -1,5 +1,5 @@
 import SQL from 'sql-template-strings'
-import { type Db, rows, run } from '#platform/db'
+import { type Db, inQueue, rows, run, type Sql } from '#platform/db'
 import { burnt, type MailData, type Template } from '../mails/model.ts'
 import type { Person } from '../people/queries.ts'
 
@@ -32,14 +32,15 @@ export const LEASE_SECONDS = 15
 /**
  * Claims mails that are due, the oldest first: new ones, refused ones whose wait is over, and those of a process that died. Of one appointment and
  * recipient only the earliest is to be had, so mails leave in the order of the changes however many processes send; a reminder tells of no change and
- * passes by what waits for its next try. A claim does not wait for the disk: what comes of it does.
+ * passes by what waits for its next try. A claim does not wait for the disk: what comes of it does. It looks at what was due at `from` or later, since
+ * what has left lately stands in the index before that until the next vacuum.
  */
-export async function claim(db: Db, worker: string, limit: number, now: Date): Promise<string[]> {
-  const claimed = await rows<{ id: string }>(
-    db,
-    SQL`with soon as (select set_config('synchronous_commit', 'off', true)), candidate as materialized (
-          select m.id from mails m
-           where m.status in ('pending', 'sending') and m.due_at <= ${now}
+export const claim = (sql: Sql, worker: string, limit: number, now: Date, from: Date): Promise<{ id: string; wasDueAt: Date }[]> =>
+  inQueue<{ id: string; wasDueAt: Date }>(
+    sql,
+    SQL`with candidate as materialized (
+          select m.id, m.due_at from mails m
+           where m.status in ('pending', 'sending') and m.due_at between ${from} and ${now}
              and not exists (select 1 from mails e
                               where e.appointment_id = m.appointment_id and e.recipient_id = m.recipient_id
                                 and e.status in ('pending', 'sending') and (e.version, e.id) < (m.version, m.id)
@@ -47,11 +48,9 @@ export async function claim(db: Db, worker: string, limit: number, now: Date): P
            order by m.due_at, m.id limit ${limit} for update of m skip locked)
         update mails set status = 'sending', attempts = attempts + 1, lease_token = ${worker}::uuid,
                          due_at = ${now}::timestamptz + make_interval(secs => ${LEASE_SECONDS})
-          from soon, candidate where mails.id = candidate.id
-        returning mails.id`
+          from candidate where mails.id = candidate.id
+        returning mails.id, candidate.due_at as was_due_at`
   )
-  return claimed.map(({ id }) => id)
-}
 
 /** Reads claimed mails with the newest state of their people and appointments. */
 export const readClaimed = (db: Db, ids: string[]) =>
@@ -69,7 +68,8 @@ export const readClaimed = (db: Db, ids: string[]) =>
           left join people r on r.id = m.recipient_id
           left join people d on d.id = coalesce(a.doctor_id, (m.data #>> '{offer,doctorId}')::uuid)
           left join people p on p.id = a.patient_id
-         where m.id = any(${ids}::uuid[]) order by m.id`
+         where m.id = any(${ids}::uuid[]) order by m.id`,
+    { plan: 'each time' }
   )
 
 /** Holds on to the claims of mails that are still being sent. */
@@ -95,28 +95,42 @@ export type Outcome =
   | { result: 'failed'; reply: string }
   | { result: 'superseded'; reply: string }
 
+/** An attempt that ended, and when. */
+export type Ended = { id: string; outcome: Outcome; now: Date }
+
 const burntTemplates = burnt as string[]
 
-/** Writes down how an attempt ended. False where another process has taken the mail over meanwhile: then nothing is changed. */
-export async function settle(db: Db, worker: string, id: string, outcome: Outcome, now: Date): Promise<boolean> {
-  const status = outcome.result === 'refused' ? 'pending' : outcome.result
-  const dueAt = outcome.result === 'refused' ? outcome.tryAgainAt : now
-  const settled = await run(
+/**
+ * Writes down how attempts ended, all in one statement and one commit. Gives for each whether it was so: false where another process has taken the mail
+ * over meanwhile, and then nothing is changed.
+ */
+export async function settle(db: Db, worker: string, ended: Ended[]): Promise<boolean[]> {
+  const dueAt = ended.map(({ outcome, now }) => (outcome.result === 'refused' ? outcome.tryAgainAt : now).toISOString())
+  const settled = await rows<{ id: string }>(
     db,
-    SQL`with settled as (
-          update mails set status = ${status}, lease_token = null,
+    SQL`with ended as materialized (
+          select e.id, e.result, e.reply, e.due_at::timestamptz, e.at::timestamptz
+            from unnest(${ended.map(({ id }) => id)}::uuid[], ${ended.map(({ outcome }) => outcome.result)}::text[],
+                        ${ended.map(({ outcome }) => outcome.reply)}::text[], ${dueAt}::text[],
+                        ${ended.map(({ now }) => now.toISOString())}::text[]) as e(id, result, reply, due_at, at)),
+        settled as (
+          update mails set status = case e.result when 'refused' then 'pending' else e.result end, lease_token = null,
                  -- newer ones wait behind it: it comes up again at once, and leaves its place to them
                  due_at = case when exists (select 1 from mails l where l.appointment_id = mails.appointment_id and l.recipient_id = mails.recipient_id
-                                               and l.version > mails.version and l.status = 'pending') then ${now}::timestamptz else ${dueAt}::timestamptz end,
-                 sent_at = case when ${status} = 'sent' then ${now}::timestamptz else sent_at end,
-                 last_error = case when ${status} = 'sent' then null else ${outcome.reply} end,
-                 data = case when template = any(${burntTemplates}::text[]) and ${status} <> 'pending' then '{}' else data end
-           where id = ${id} and lease_token = ${worker}::uuid and status = 'sending'
-          returning id, attempts)
-        insert into deliveries (mail_id, attempt, at, outcome, reply)
-        select id, attempts, ${now}::timestamptz, ${outcome.result}, ${outcome.reply} from settled`
+                                               and l.version > mails.version and l.status = 'pending') then e.at else e.due_at end,
+                 sent_at = case when e.result = 'sent' then e.at else sent_at end,
+                 last_error = case when e.result = 'sent' then null else e.reply end,
+                 data = case when template = any(${burntTemplates}::text[]) and e.result <> 'refused' then '{}' else data end
+            from ended e
+           where mails.id = e.id and lease_token = ${worker}::uuid and status = 'sending'
+          returning mails.id, mails.attempts, e.at, e.result, e.reply),
+        logged as (
+          insert into deliveries (mail_id, attempt, at, outcome, reply) select id, attempts, at, result, reply from settled)
+        select id from settled`,
+    { plan: 'each time' }
   )
-  return settled > 0
+  const ours = new Set(settled.map(({ id }) => id))
+  return ended.map(({ id }) => ours.has(id))
 }
 
 /** How many mails wait, and how old the oldest that is due is, in seconds. */

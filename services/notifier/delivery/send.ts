@@ -1,15 +1,14 @@
-import type { Sql } from '#platform/db'
 import { describeError, log, traced } from '#platform/log'
 import { counter, histogram } from '#platform/metrics'
 import { openSpan } from '#platform/spans'
 import { compose, type Sender } from '../mails/compose.ts'
 import { nextTry } from './ladder.ts'
-import { type Claimed, type Outcome, settle } from './queries.ts'
+import type { Claimed, Ended, Outcome } from './queries.ts'
 import type { Smtp } from './smtp.ts'
 import { type Standing, whySuperseded } from './standing.ts'
 
-/** What sending needs. `worker` marks the claims of this process. */
-export type Needs = { sql: Sql; smtp: Smtp; sender: Sender; worker: string; clock: () => Temporal.Instant }
+/** What sending needs. `settle` writes down how an attempt ended, and says whether the mail was still this process's own. */
+export type Needs = { smtp: Smtp; sender: Sender; clock: () => Temporal.Instant; settle: (ended: Ended) => Promise<boolean> }
 
 const mails = counter('mails_total', 'Attempts at mails, by template and how they ended', ['template', 'outcome'])
 const latency = histogram(
@@ -20,18 +19,20 @@ const latency = histogram(
 )
 const taken = counter('mail_lease_conflicts_total', 'Mails that another process had taken over when they were to be marked', [])
 
-/** Sends one claimed mail and writes down how that ended. Gives `away` where there was no server: the claim is then the caller's to give back. */
-export async function send(mail: Claimed, needs: Needs): Promise<'done' | 'away'> {
+/**
+ * Sends one claimed mail and writes down how that ended; `offWire` is called in between, when its connection is free. Gives `away` where there was no
+ * server: the claim is then the caller's to give back.
+ */
+export async function send(mail: Claimed, needs: Needs, offWire: () => void): Promise<'done' | 'away'> {
   const span = openSpan('client', `send ${mail.template}`, mail.traceparent)
   return traced({ requestId: mail.requestId, traceparent: span.traceparent }, async () => {
-    const outcome = await attempt(mail, needs)
+    const outcome = await attempt(mail, needs).finally(offWire)
     span.end(
       outcome === 'away' ? { failed: true } : { attributes: { 'healthmed.outcome': outcome.result }, failed: outcome.result !== 'sent' }
     )
     if (outcome === 'away') return 'away'
     const now = instant(needs.clock())
-    const settled = await settle(needs.sql, needs.worker, mail.id, outcome, now)
-    if (!settled) taken.inc()
+    if (!(await needs.settle({ id: mail.id, outcome, now }))) taken.inc()
     mails.inc({ template: mail.template, outcome: outcome.result })
     const about = { mail: mail.id, event: mail.eventId, template: mail.template, attempt: mail.attempts, outcome: outcome.result }
     if (outcome.result === 'sent') {

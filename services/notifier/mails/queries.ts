@@ -1,4 +1,5 @@
 import SQL from 'sql-template-strings'
+import { batchedOn } from '#platform/batch'
 import { bell } from '#platform/bell'
 import { type Db, run } from '#platform/db'
 import type { Event } from '#platform/events'
@@ -15,42 +16,61 @@ export const composed = bell()
 /** Writes mail rows, once for each cause, recipient and template. */
 export async function enqueue(tx: Db, cause: Cause, mails: NewMail[]): Promise<void> {
   if (mails.length === 0) return
-  const items = mails.map(({ template, recipientId, appointment, data }) => ({
+  await Promise.all(mails.map((mail) => write(tx, { cause, mail })))
+  composed.ring(tx)
+  const later = mails.flatMap(({ recipientId, appointment }) =>
+    appointment && appointment.version > 1 ? [{ recipientId, ...appointment }] : []
+  )
+  await Promise.all(later.map((mail) => callForward(tx, { ...mail, now: cause.time })))
+}
+
+const write = batchedOn(async (tx: Db, mails: { cause: Cause; mail: NewMail }[]) => {
+  const items = mails.map(({ cause, mail: { template, recipientId, appointment, data } }) => ({
     id: Bun.randomUUIDv7(),
+    event_id: cause.id,
+    event_type: cause.type,
+    event_at: cause.time,
     template,
     recipient_id: recipientId,
     appointment_id: appointment?.id ?? null,
     version: appointment?.version ?? null,
-    data
+    data,
+    request_id: cause.requestid,
+    traceparent: cause.traceparent
   }))
   await run(
     tx,
     SQL`insert into mails (id, event_id, event_type, event_at, template, recipient_id, appointment_id, version, data, request_id, traceparent,
                            due_at, created_at)
-        select m.id, ${cause.id}::uuid, ${cause.type}, ${cause.time}::timestamptz, m.template, m.recipient_id, m.appointment_id, m.version, m.data,
-               ${cause.requestid}, ${cause.traceparent}, ${cause.time}::timestamptz, now()
+        select m.*, m.event_at, now()
           from jsonb_to_recordset(${{ items }}::jsonb -> 'items')
-               as m(id uuid, template text, recipient_id uuid, appointment_id uuid, version int, data jsonb)
+               as m(id uuid, event_id uuid, event_type text, event_at timestamptz, template text, recipient_id uuid, appointment_id uuid, version int,
+                    data jsonb, request_id text, traceparent text)
         on conflict on constraint one_mail_each do nothing`
   )
-  composed.ring(tx)
-  for (const { recipientId, appointment } of mails) if (appointment) await callForward(tx, recipientId, appointment, cause.time)
-}
+  return mails
+})
 
 /**
  * Lets earlier mails that the server refused come up now, and not when their wait is over: the newer ones behind them take their place. They are looked
  * up by their appointment first: all that wait may be many.
  */
-async function callForward(tx: Db, recipientId: string, { id, version }: { id: string; version: number }, now: string): Promise<void> {
-  if (version === 1) return
+const callForward = batchedOn(async (tx: Db, mails: { id: string; recipientId: string; version: number; now: string }[]) => {
   await run(
     tx,
     SQL`with earlier as materialized (
-          select id from mails where appointment_id = ${id} and recipient_id = ${recipientId} and version < ${version}::int)
-        update mails set due_at = least(due_at, ${now}::timestamptz)
-         where id in (select id from earlier) and status = 'pending' and attempts > 0`
+          select m.id, a.now_at::timestamptz
+            from unnest(${mails.map(({ id }) => id)}::uuid[], ${mails.map(({ recipientId }) => recipientId)}::uuid[],
+                        ${mails.map(({ version }) => version)}::int[], ${mails.map(({ now }) => now)}::text[])
+                 as a(appointment_id, recipient_id, version, now_at)
+                 cross join lateral (select id from mails
+                                      where appointment_id = a.appointment_id and recipient_id = a.recipient_id and version < a.version offset 0) as m)
+        update mails set due_at = least(due_at, earlier.now_at)
+          from earlier where mails.id = earlier.id and status = 'pending' and attempts > 0`,
+    { plan: 'each time' }
   )
-}
+  return mails
+})
 
 /** Empties the mails of somebody who was erased, and what they wrote in those of others; what has not left to them never will. */
 export async function scrubMailsOf(tx: Db, personId: string): Promise<void> {

@@ -1,4 +1,5 @@
 import SQL from 'sql-template-strings'
+import { batchedOn } from '#platform/batch'
 import { type Db, maybeOne, rows, run } from '#platform/db'
 import type { UserSnapshot } from '#platform/events'
 
@@ -28,8 +29,15 @@ export const remember = (tx: Db, user: UserSnapshot) =>
   )
 
 /** Finds the people that are known among `ids`, erased ones included. */
-export const findPeople = (db: Db, ids: string[]) =>
-  rows<Person>(db, SQL`select id, role, name, email, locale, timezone, crm from people where id = any(${ids}::uuid[])`)
+export const findPeople = (db: Db, ids: string[]) => findTogether(db, ids)
+const findTogether = batchedOn(async (db: Db, asked: string[][]): Promise<Person[][]> => {
+  const found = await rows<Person>(
+    db,
+    SQL`select id, role, name, email, locale, timezone, crm from people where id = any(${[...new Set(asked.flat())]}::uuid[])`
+  )
+  const byId = new Map(found.map((person) => [person.id, person]))
+  return asked.map((ids) => ids.flatMap((id) => byId.get(id) ?? []))
+})
 
 /** Takes name and address away for good and gives them back a last time; undefined where there is nobody, or nobody any more. */
 export const forget = (tx: Db, id: string, version: number, now: Date) =>

@@ -1,16 +1,31 @@
 import SQL from 'sql-template-strings'
+import { batchedOn } from '#platform/batch'
 import { type Db, rows, run } from '#platform/db'
 
 /** Takes an appointment's reminders away: what follows a change makes them anew. */
-export const clearReminders = (tx: Db, appointmentId: string) => run(tx, SQL`delete from reminders where appointment_id = ${appointmentId}`)
+export const clearReminders = (tx: Db, appointmentId: string) => clearTogether(tx, appointmentId)
+const clearTogether = batchedOn(async (tx: Db, ids: string[]) => {
+  await run(tx, SQL`delete from reminders where appointment_id = any(${ids}::uuid[])`)
+  return ids
+})
+
+/** A reminder that is to be set. */
+export type NewReminder = { appointmentId: string; leadMinutes: number; dueAt: Temporal.Instant }
 
 /** Sets a reminder, once. */
-export const setReminder = (tx: Db, appointmentId: string, leadMinutes: number, dueAt: Temporal.Instant) =>
-  run(
+export const setReminder = (tx: Db, reminder: NewReminder) => setTogether(tx, reminder)
+const setTogether = batchedOn(async (tx: Db, reminders: NewReminder[]) => {
+  await run(
     tx,
     SQL`insert into reminders (id, appointment_id, lead_minutes, due_at)
-        values (${Bun.randomUUIDv7()}, ${appointmentId}, ${leadMinutes}::int, ${dueAt.toString()}::timestamptz) on conflict do nothing`
+        select id, appointment_id, lead_minutes, due_at::timestamptz
+          from unnest(${reminders.map(() => Bun.randomUUIDv7())}::uuid[], ${reminders.map(({ appointmentId }) => appointmentId)}::uuid[],
+                      ${reminders.map(({ leadMinutes }) => leadMinutes)}::int[], ${reminders.map(({ dueAt }) => dueAt.toString())}::text[])
+               as r(id, appointment_id, lead_minutes, due_at)
+        on conflict do nothing`
   )
+  return reminders
+})
 
 /** A reminder that is due, with its appointment as it is now. */
 export type Due = {

@@ -11,8 +11,10 @@ const LEADS = [24 * 60, 60]
 export async function renewReminders(tx: Db, { id, status, start }: AppointmentSnapshot, changedAt: Temporal.Instant): Promise<void> {
   await clearReminders(tx, id)
   if (status !== 'confirmed') return
-  for (const minutes of LEADS) {
-    const dueAt = Temporal.Instant.from(start).subtract({ minutes })
-    if (Temporal.Instant.compare(dueAt, changedAt) > 0) await setReminder(tx, id, minutes, dueAt)
-  }
+  const due = LEADS.map((leadMinutes) => ({
+    appointmentId: id,
+    leadMinutes,
+    dueAt: Temporal.Instant.from(start).subtract({ minutes: leadMinutes })
+  })).filter(({ dueAt }) => Temporal.Instant.compare(dueAt, changedAt) > 0)
+  await Promise.all(due.map((reminder) => setReminder(tx, reminder)))
 }

@@ -1,0 +1,83 @@
+import { expect, test } from 'bun:test'
+import { batched, batchedOn } from './batch.ts'
+
+/** Work that is held until it is let go, and tells what it was given. */
+function held() {
+  const given: number[][] = []
+  const gates: (() => void)[] = []
+  const work = async (items: number[]) => {
+    given.push(items)
+    await new Promise<void>((resolve) => gates.push(resolve))
+    return items.map((item) => item * 10)
+  }
+  return { work, given, go: () => gates.shift()?.() }
+}
+const turn = () => new Promise((resolve) => setImmediate(resolve))
+
+test('what comes while a batch is under way goes with the next, each with its own result', async () => {
+  const { work, given, go } = held()
+  const ask = batched(work, { most: 3 })
+  const first = ask(1)
+  await turn()
+  const others = [2, 3, 4, 5].map(ask)
+  await turn()
+  expect(given).toEqual([[1]])
+  go()
+  expect(await first).toBe(10)
+  await turn()
+  expect(given).toEqual([[1], [2, 3, 4]])
+  go()
+  await turn()
+  go()
+  expect(await Promise.all(others)).toEqual([20, 30, 40, 50])
+  expect(given).toEqual([[1], [2, 3, 4], [5]])
+})
+
+test('those who ask in one turn share a batch', async () => {
+  const { work, given, go } = held()
+  const ask = batched(work)
+  const all = Promise.all([1, 2, 3].map(ask))
+  await turn()
+  go()
+  expect(await all).toEqual([10, 20, 30])
+  expect(given).toEqual([[1, 2, 3]])
+})
+
+test('a batch that fails fails for those in it alone', async () => {
+  const ask = batched(async (items: number[]) => {
+    if (items.includes(1)) throw new Error('no')
+    return items
+  })
+  const bad = ask(1).catch((error: Error) => error.message)
+  await turn()
+  expect([await bad, await ask(2)]).toEqual(['no', 2])
+})
+
+test('a batch that gathers takes those along who come a moment later, and does not wait once it is full', async () => {
+  const given: number[][] = []
+  const ask = batched(
+    async (items: number[]) => {
+      given.push(items)
+      return items
+    },
+    { most: 2, gatherMs: 5 }
+  )
+  const first = ask(1)
+  await turn()
+  await Promise.all([first, ask(2)])
+  expect(given).toEqual([[1, 2]])
+})
+
+test('each transaction has batches of its own', async () => {
+  const given: [string, number[]][] = []
+  const ask = batchedOn(async ({ name }: { name: string }, items: number[]) => {
+    given.push([name, items])
+    return items
+  })
+  const [a, b] = [{ name: 'a' }, { name: 'b' }]
+  await Promise.all([ask(a, 1), ask(b, 2), ask(a, 3)])
+  expect(given).toEqual([
+    ['a', [1, 3]],
+    ['b', [2]]
+  ])
+})
