@@ -3,7 +3,8 @@ import type { Caller } from '#platform/caller'
 import { maybeOne, type Sql, transaction } from '#platform/db'
 import { Problem } from '#platform/problem'
 import { instantOf, instantText } from '#platform/schema'
-import { claimSlot, type Limits } from '../appointments/claim.ts'
+import { claimSlot } from '../appointments/claim.ts'
+import type { Limits } from '../appointments/insert.ts'
 import { passOn } from '../waitlist/offer.ts'
 
 const HOLD_MINUTES = 5

@@ -1,5 +1,6 @@
 import SQL from 'sql-template-strings'
-import { type Db, maybeOne } from '#platform/db'
+import { batchedOn } from '#platform/batch'
+import { type Db, rows } from '#platform/db'
 import { type Exception, minutesOf, type Rule } from '../schedule/windows.ts'
 import type { Busy, Offer } from './slots.ts'
 import { type Day, dayOf } from './zone.ts'
@@ -86,34 +87,43 @@ export const busyOf = (row: Pick<OfferColumns, 'busy'>): Busy[] =>
 /** The same without holds, which end by themselves. */
 export const bookedOf = ({ busy }: Pick<OfferColumns, 'busy'>): Busy[] => busyOf({ busy: busy.filter(([, , , isHold]) => !isHold) })
 
+/** Between which instants a calendar is asked for, as of `now`; `except` is an appointment whose own time does not count, for a move. */
+type Span = { from: Date; to: Date; now: Date; except?: string | null }
+type Question = Span & { doctorId: string }
+
 /**
- * A listed doctor with what is claimed between two instants, in one statement. A hold that has run out claims nothing; an offer of the waitlist does
- * until the job has passed it on, so that nobody comes before the next in line. `except` is an appointment whose own time does not count, for a
- * move. Undefined where the doctor is not listed.
+ * A listed doctor with what is claimed in a span; those that are asked for at the same time are read in one statement. A hold that has run out claims
+ * nothing; an offer of the waitlist does until the job has passed it on, so that nobody comes before the next in line. Undefined where the doctor is not
+ * listed.
  */
-export async function readCalendar(
-  db: Db,
-  doctorId: string,
-  { from, to, now, except = null }: { from: Date; to: Date; now: Date; except?: string | null }
-): Promise<Calendar | undefined> {
-  const row = await maybeOne<Row>(
+export const readCalendar = (db: Db, doctorId: string, span: Span): Promise<Calendar | undefined> => together(db, { doctorId, ...span })
+const together = batchedOn(readCalendars)
+
+async function readCalendars(db: Db, questions: Question[]): Promise<(Calendar | undefined)[]> {
+  const instants = (name: 'from' | 'to' | 'now') => questions.map((question) => question[name].toISOString())
+  const found = await rows<Row & { nth: number }>(
     db,
-    SQL`select d.id, d.name, d.crm, d.specialties, d.price_amount, d.price_currency, d.timezone, d.slot_minutes, d.buffer_minutes,
+    SQL`select asked.nth, d.id, d.name, d.crm, d.specialties, d.price_amount, d.price_currency, d.timezone, d.slot_minutes, d.buffer_minutes,
                d.min_notice_minutes, d.booking_window_days, d.cancellation_notice_minutes, d.answer_within_minutes, d.auto_confirm,
                d.schedule_version, d.rules,
                coalesce((select jsonb_agg(jsonb_build_object('kind', e.kind, 'from', e.from_date, 'to', e.to_date, 'start', e.start_time, 'end', e.end_time))
                            from exceptions e
-                          where e.doctor_id = d.id and e.to_date >= ${from}::timestamptz::date - 1 and e.from_date <= ${to}::timestamptz::date + 1), '[]') as exceptions,
+                          where e.doctor_id = asked.doctor_id and e.to_date >= asked.from_at::timestamptz::date - 1
+                            and e.from_date <= asked.to_at::timestamptz::date + 1), '[]') as exceptions,
                coalesce((select jsonb_agg(jsonb_build_array(extract(epoch from lower(a.during)) * 1000, extract(epoch from upper(a.during)) * 1000,
                                                             extract(epoch from upper(a.doctor_during)) * 1000))
                            from appointments a
-                          where a.doctor_id = d.id and a.status in ('held', 'requested', 'confirmed')
-                            and not (a.status = 'held' and a.expires_at <= ${now} and a.waitlist_id is null)
-                            and a.id is distinct from ${except}::uuid
-                            and a.doctor_during && tstzrange(${from}::timestamptz - interval '1 day', ${to}::timestamptz + interval '1 day')), '[]') as busy
-          from doctors d where d.id = ${doctorId} and d.listed`
+                          where a.doctor_id = asked.doctor_id and a.status in ('held', 'requested', 'confirmed')
+                            and not (a.status = 'held' and a.expires_at <= asked.now_at::timestamptz and a.waitlist_id is null)
+                            and a.id is distinct from asked.except_id
+                            and a.doctor_during && tstzrange(asked.from_at::timestamptz - interval '1 day', asked.to_at::timestamptz + interval '1 day')),
+                        '[]') as busy
+          from unnest(${questions.map(({ doctorId }) => doctorId)}::uuid[], ${instants('from')}::text[], ${instants('to')}::text[], ${instants('now')}::text[],
+                      ${questions.map(({ except = null }) => except)}::uuid[]) with ordinality as asked(doctor_id, from_at, to_at, now_at, except_id, nth)
+               join doctors d on d.id = asked.doctor_id and d.listed`
   )
-  return row && calendarOf(row)
+  const calendars = new Map(found.map((row) => [row.nth, calendarOf(row)]))
+  return questions.map((_, index) => calendars.get(index + 1))
 }
 
 const calendarOf = (row: Row): Calendar => ({

@@ -1,0 +1,151 @@
+import SQL from 'sql-template-strings'
+import { batchedOn } from '#platform/batch'
+import { type Db, rows, type Sql, transaction } from '#platform/db'
+import { describeError, log, type Trace } from '#platform/log'
+import { announced } from '#platform/outbox'
+import { notice } from '../stream/notices.ts'
+import { type AppointmentRow, snapshotOf } from './model.ts'
+import { lockCalendar } from './queries.ts'
+
+/** How many open appointments a patient may have: in all, and with doctors of the specialties of the one asked for. */
+export type Limits = { perSpecialty: number; inAll: number }
+
+/** A claim as it is to be stored: the row, the doctor's buffer after it, and the version of the hours in which its slot was found. */
+export type NewClaim = {
+  row: AppointmentRow
+  bufferedEnd: Date
+  scheduleVersion: number
+  expiresAt: Date
+  waitlistId: string | null
+  at: Date
+  limits: Limits
+  trace: Trace
+}
+
+/** What became of a claim: without `id` no row was made. Not current: the hours have changed, or it could not be decided in company. */
+export type Outcome = { isCurrent: boolean; openInAll: number; openOfSpecialty: number; id: string | null }
+
+const undecided: Outcome = { isCurrent: false, openInAll: 0, openOfSpecialty: 0, id: null }
+
+/** Makes a claim in a transaction of its own, or the one that it is given, and waits for those that it has to pass. */
+export const claimAlone = (db: Db, claim: NewClaim): Promise<Outcome> =>
+  transaction(db, async (tx) => {
+    // both are on their way before the first has answered: one round trip, and the statement's snapshot is taken after the lock
+    const [, [outcome]] = await Promise.all([lockCalendar(tx, claim.row.patientId), insert(tx, [claim], SQL`for share`)])
+    return outcome ?? undecided
+  })
+
+/**
+ * Makes a claim together with those that come at the same time: one statement and one commit for all. What would have to wait for another (a second claim
+ * on a doctor or of a patient, a patient or doctor who is locked) is left undecided, so that nobody waits for anybody else's trouble.
+ */
+export const claimTogether = (db: Db, claim: NewClaim): Promise<Outcome> => ('begin' in db ? inCompany(db, claim) : claimAlone(db, claim))
+const inCompany = batchedOn(claimAll, { most: 64 })
+
+async function claimAll(sql: Sql, claims: NewClaim[]): Promise<Outcome[]> {
+  const met = new Set<string>()
+  const first = claims.filter(({ row: { doctorId, patientId } }) => {
+    const isFirst = !met.has(doctorId) && !met.has(patientId)
+    if (isFirst) met.add(doctorId).add(patientId)
+    return isFirst
+  })
+  try {
+    const decided = await transaction(sql, async (tx) => {
+      const free = await lockFree(tx, first)
+      const outcomes = await insert(tx, free, SQL`for share skip locked`)
+      return new Map(free.map((claim, index) => [claim, outcomes[index] ?? undecided]))
+    })
+    return claims.map((claim) => decided.get(claim) ?? undecided)
+  } catch (error) {
+    // one may have spoilt it for all: each goes on alone, and meets its own trouble
+    log.warn(describeError(error), 'claims could not be made together')
+    return claims.map(() => undecided)
+  }
+}
+
+/** Locks the patients of claims as `lockCalendar` does, but waits for nobody; gives the claims of those that it got. */
+async function lockFree(tx: Db, claims: NewClaim[]): Promise<NewClaim[]> {
+  const ids = claims.map(({ row }) => row.patientId)
+  const got = await rows<{ id: string }>(
+    tx,
+    SQL`select id from unnest(${ids}::text[]) as id where pg_try_advisory_xact_lock(hashtextextended(id, 7))`
+  )
+  const free = new Set(got.map(({ id }) => id))
+  return claims.filter(({ row }) => free.has(row.patientId))
+}
+
+/**
+ * One statement: the doctors' rows are taken FOR SHARE so that no change of hours passes, and appointment, history and event of each claim are made
+ * together or not at all. `on conflict do nothing` because a plain insert against exclusion constraints deadlocks when many want one slot; doctors in
+ * their order, so that two statements do not wait for each other. A patient's lock before it lets their bookings pass one by one, so that limits hold.
+ */
+async function insert(tx: Db, claims: NewClaim[], lock: ReturnType<typeof SQL>): Promise<Outcome[]> {
+  if (claims.length === 0) return []
+  const statement = SQL`
+    with asked as materialized (
+      select * from jsonb_to_recordset(${{ claims: claims.map(columnsOf) }}::jsonb -> 'claims') as claim(
+        nth int, id uuid, doctor_id uuid, schedule_version int, patient_id uuid, patient_name text, status text, start_at timestamptz, end_at timestamptz,
+        buffered_end timestamptz, timezone text, price_amount int, price_currency text, reason text, expires_at timestamptz, waitlist_id uuid,
+        at timestamptz, most_in_all int, most_of_specialty int, event_id uuid, event jsonb, traceparent text, request_id text)),
+    doctor as materialized (
+      select id, specialties, schedule_version from doctors where id in (select doctor_id from asked) and listed order by id `
+    .append(lock)
+    .append(SQL`),
+    open as materialized (
+      select asked.id, found.in_all, found.of_specialty
+        from asked join doctor on doctor.id = asked.doctor_id and doctor.schedule_version = asked.schedule_version
+             cross join lateral (
+               select count(*) as in_all, count(*) filter (where d.specialties && doctor.specialties) as of_specialty
+                 from appointments a join doctors d on d.id = a.doctor_id
+                where a.patient_id = asked.patient_id and a.status in ('requested', 'confirmed') and lower(a.during) > asked.at) as found),
+    made as (
+      insert into appointments (id, doctor_id, patient_id, patient_name, status, during, doctor_during, timezone, price_amount, price_currency,
+                                reason, expires_at, waitlist_id, created_at, updated_at)
+      select id, doctor_id, patient_id, patient_name, status, tstzrange(start_at, end_at), tstzrange(start_at, buffered_end), timezone, price_amount,
+             price_currency, reason, expires_at, waitlist_id, at, at
+        from asked join open using (id)
+       where status = 'held' or (open.in_all < most_in_all and open.of_specialty < most_of_specialty)
+       order by doctor_id
+      on conflict do nothing
+      returning id),
+    told as (
+      insert into history (appointment_id, doctor_id, patient_id, at, actor_id, actor_role, action, to_status, version)
+      select id, doctor_id, patient_id, at, patient_id, 'patient', 'book', status, 1 from asked join made using (id) where status <> 'held'),
+    announced as (
+      insert into outbox (id, type, subject, data, traceparent, request_id)
+      select event_id, 'healthmed.appointment.' || status || '.v1', id, event, traceparent, request_id
+        from asked join made using (id) where status <> 'held')
+    select open.id is not null as is_current, coalesce(open.in_all, 0) as open_in_all, coalesce(open.of_specialty, 0) as open_of_specialty, made.id
+      from asked left join open using (id) left join made using (id) order by asked.nth`)
+  const outcomes = await rows<Outcome>(tx, statement)
+  const booked = claims.filter(({ row }, index) => outcomes[index]?.id && row.status !== 'held')
+  if (booked.length > 0) announced.ring(tx)
+  for (const { row } of booked) notice(tx, row)
+  return outcomes
+}
+
+const columnsOf = ({ row, bufferedEnd, scheduleVersion, expiresAt, waitlistId, at, limits, trace }: NewClaim, nth: number) => ({
+  nth,
+  id: row.id,
+  doctor_id: row.doctorId,
+  schedule_version: scheduleVersion,
+  patient_id: row.patientId,
+  patient_name: row.patientName,
+  status: row.status,
+  start_at: row.start,
+  end_at: row.end,
+  buffered_end: bufferedEnd,
+  timezone: row.timezone,
+  price_amount: row.priceAmount,
+  price_currency: row.priceCurrency,
+  reason: row.reason,
+  expires_at: expiresAt,
+  waitlist_id: waitlistId,
+  at,
+  most_in_all: limits.inAll,
+  most_of_specialty: limits.perSpecialty,
+  event_id: Bun.randomUUIDv7(),
+  event: snapshotOf(row, { id: row.patientId, role: 'patient' }),
+  traceparent: trace.traceparent,
+  request_id: trace.requestId
+})
