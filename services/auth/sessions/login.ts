@@ -44,16 +44,20 @@ export async function login(
   }
   const rehashed = stale ? await passwords.hash(wish.password) : undefined
   return transaction(sql, async (tx) => {
-    const current = await lockAccount(tx, account.id)
+    // asked at once and answered in their order, so that what the lock waited for is seen by those after it
+    const [current, late, asksCode] = await Promise.all([
+      lockAccount(tx, account.id),
+      lockOf(tx, attempt, now),
+      hasSecondStep(tx, account.id)
+    ])
     // changed while the password was checked: what was right then may be wrong now
     if (!current || current.passwordHash !== account.passwordHash) throw new Problem('invalid_credentials')
     // of many guesses at once, the right one may come after the limit was reached
-    const late = await lockOf(tx, attempt, now)
     if (late) throw tooMany(late)
     if (current.disabled) throw new Problem('account_disabled')
     if (rehashed) await savePassword(tx, current.id, rehashed, new Date(now.epochMilliseconds))
-    if (await hasSecondStep(tx, current.id)) return askSecondStep(tx, current.id, client, now)
-    await forgive(tx, attempt)
-    return openSession(tx, needs, current, client, now)
+    if (asksCode) return askSecondStep(tx, current.id, client, now)
+    const [tokens] = await Promise.all([openSession(tx, needs, current, client, now), forgive(tx, attempt)])
+    return tokens
   })
 }

@@ -25,13 +25,17 @@ export async function openSession(
   const sid = Bun.randomUUIDv7()
   const at = new Date(now.epochMilliseconds)
   const expiresAt = new Date(now.add({ hours: 24 * SESSION_DAYS }).epochMilliseconds)
-  await run(
-    tx,
-    SQL`insert into sessions (id, user_id, user_agent, created_at, last_used_at, expires_at)
-        values (${sid}, ${account.id}, ${client.userAgent}, ${at}, ${at}, ${expiresAt})`
-  )
-  await record(tx, { actorId: account.id, action: 'logged_in', sessionId: sid }, now)
-  return tokensOf(tx, needs, account, { sid, parentId: null, sessionEnds: expiresAt }, now)
+  // one way to the database for all three, which does them in this order
+  const [, , tokens] = await Promise.all([
+    run(
+      tx,
+      SQL`insert into sessions (id, user_id, user_agent, created_at, last_used_at, expires_at)
+          values (${sid}, ${account.id}, ${client.userAgent}, ${at}, ${at}, ${expiresAt})`
+    ),
+    record(tx, { actorId: account.id, action: 'logged_in', sessionId: sid }, now),
+    tokensOf(tx, needs, account, { sid, parentId: null, sessionEnds: expiresAt }, now)
+  ])
+  return tokens
 }
 
 type Place = { sid: string; parentId: string | null; sessionEnds: Date }
@@ -46,12 +50,14 @@ export async function tokensOf(
 ): Promise<Tokens> {
   const { id, token, hash } = makeSecret()
   const expires = new Date(Math.min(now.add({ hours: 24 * REFRESH_DAYS }).epochMilliseconds, sessionEnds.getTime()))
-  await run(
-    tx,
-    SQL`insert into refresh_tokens (id, session_id, parent_id, secret_hash, created_at, expires_at)
-        values (${id}, ${sid}, ${parentId}, ${hash}, ${new Date(now.epochMilliseconds)}, ${expires})`
-  )
-  const accessToken = await keys.accessToken(account, sid, now)
+  const [, accessToken] = await Promise.all([
+    run(
+      tx,
+      SQL`insert into refresh_tokens (id, session_id, parent_id, secret_hash, created_at, expires_at)
+          values (${id}, ${sid}, ${parentId}, ${hash}, ${new Date(now.epochMilliseconds)}, ${expires})`
+    ),
+    keys.accessToken(account, sid, now)
+  ])
   return { accessToken, tokenType: 'Bearer', expiresIn: ACCESS_SECONDS, refreshToken: token, user: userOf(account, seal) }
 }
 
