@@ -1,49 +1,64 @@
 import { join } from 'node:path'
 import SQL from 'sql-template-strings'
 import { one } from '#platform/db'
-import { drive, quantile, request } from '../drive.ts'
+import { drive, type Outcome, quantile, request } from '../drive.ts'
 import { nothingOverlaps, type People, slotOn, wishOf } from '../people.ts'
 import { judged, ms, perSecond, type Result, requireStatuses } from '../row.ts'
 import { ensureTool } from '../tools.ts'
 import type { World } from '../world.ts'
 import { quiet } from './mails.ts'
 
-const SECONDS = 12
+const SECONDS = 6
+const ROUNDS = 3
 const CONNECTIONS = 32
 
 /**
- * Bookings a second through the gateway, with everything that is durable with one (history, event in the outbox and on to the broker), beside pgbench
- * with the bare insert into the same table, with the same constraints and as many connections. The notifier stands still meanwhile, and then must send
- * every mail; beside it the same with the notifier at work. Then slots that 32 want at once.
+ * Bookings a second through the gateway, with everything that is durable with one (history, event in the outbox and on to the broker), in turn with
+ * pgbench and the bare insert into the same table, with the same constraints and as many connections; the round with the median ratio counts. The
+ * notifier stands still meanwhile, and then must send every mail; then the same with the notifier at work, and slots that 32 want at once.
  */
 export async function bookings(world: World, people: People): Promise<Result[]> {
-  const bare = await bareInserts(world)
   const tokens = await world.tokens(people.patients)
   const before = await booked(world)
   const load = { url: world.url, connections: CONNECTIONS, seconds: SECONDS }
-  const wishes = (offset: number) => (nth: number) => {
-    const { patient, body } = wishOf(people, offset + nth)
+  let made = 0
+  const wishes = (nth: number) => {
+    const { patient, body } = wishOf(people, made + nth)
     return request('POST', '/v1/appointments', tokens[patient], body)
   }
+  const runs: { bare: number; ours: Outcome }[] = []
   const pid = world.pidOf('notifier')
   process.kill(pid, 'SIGSTOP')
-  const spread = await drive({ ...load, next: wishes(0) }).finally(() => process.kill(pid, 'SIGCONT'))
-  requireStatuses(spread, 201)
-  const made = (await booked(world)) - before
-  if (made !== spread.statuses[201]) throw new Error(`${spread.statuses[201]} bookings were answered 201, ${made} are in the database`)
+  try {
+    // in turn, since the machine is not the same from one minute to the next
+    for (let round = 0; round < ROUNDS; round++) {
+      const bare = await bareInserts(world)
+      const ours = await drive({ ...load, next: wishes })
+      requireStatuses(ours, 201)
+      made += ours.statuses[201] ?? 0
+      runs.push({ bare, ours })
+    }
+  } finally {
+    process.kill(pid, 'SIGCONT')
+  }
+  const { bare, ours: spread } = runs.sort((a, b) => a.ours.perSecond / a.bare - b.ours.perSecond / b.bare)[
+    Math.floor(ROUNDS / 2)
+  ] as (typeof runs)[number]
+  const stored = (await booked(world)) - before
+  if (made !== stored) throw new Error(`${made} bookings were answered 201, ${stored} are in the database`)
   await quiet(world, made * 2)
-  const mailed = await drive({ ...load, next: wishes(made) })
+  const mailed = await drive({ ...load, next: wishes })
   requireStatuses(mailed, 201)
   await quiet(world, (made + (mailed.statuses[201] ?? 0)) * 2)
 
   const hot = await drive({
     ...load,
-    seconds: SECONDS / 2,
+    seconds: SECONDS,
     next: (nth) => {
       // as many want one slot as there are connections, and then the next
       const slot = Math.floor(nth / CONNECTIONS)
       const body = { doctorId: people.doctors[slot % people.doctors.length], start: slotOn(Math.floor(slot / people.doctors.length), 16) }
-      return request('POST', '/v1/appointments', tokens[(nth * 7) % tokens.length], body)
+      return request('POST', '/v1/appointments', tokens[(nth * 7) % (tokens.length / 2)], body)
     }
   })
   requireStatuses(hot, 201, 409)
@@ -55,7 +70,7 @@ export async function bookings(world: World, people: People): Promise<Result[]> 
       reference: perSecond(bare),
       value: spread.perSecond / bare,
       goal: ['at least', 0.35],
-      details: { statuses: spread.statuses, p50: quantile(spread.times, 0.5) }
+      details: { statuses: spread.statuses, p50: quantile(spread.times, 0.5), rounds: runs.map((run) => run.ours.perSecond / run.bare) }
     }),
     {
       what: 'bookings while the mails of all of them leave as well',
