@@ -71,6 +71,14 @@ const cases: [what: string, answer: () => Promise<Response>, status: number, cod
   ['an unknown path', () => ask('GET', '/v1/nothing'), 404, 'not_found'],
   ['a trailing slash', () => ask('GET', '/v1/open/'), 404, 'not_found'],
   ['an id that cannot be one', () => ask('GET', '/v1/things/7', { headers: authorization }), 404, 'not_found'],
+  ['NUL in a text', () => ask('POST', '/v1/things', { body: { name: 'a\0' }, headers: authorization }), 422, 'validation_failed'],
+  [
+    'half a surrogate pair',
+    () => ask('POST', '/v1/things', { body: '{"name":"\\ud800"}', headers: authorization }),
+    422,
+    'validation_failed'
+  ],
+  ['NUL in the query', () => ask('GET', '/v1/open?cursor=%00'), 422, 'validation_failed'],
   ['a bound of the query', () => ask('GET', '/v1/open?limit=101'), 422, 'validation_failed'],
   ['a number of the query that is none', () => ask('GET', '/v1/open?limit=0x10'), 422, 'validation_failed'],
   ['an unknown error', () => ask('GET', '/v1/things/broken', { headers: authorization }), 500, 'internal_error'],

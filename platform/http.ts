@@ -2,6 +2,7 @@ import { type AnyElysia, Elysia, type ElysiaConfig, type ValidationError } from 
 import { currentTrace, describeError, log, requestIdFrom, type Trace, traced } from './log.ts'
 import { httpRequests, problemAnswers } from './metrics.ts'
 import { type FieldError, Problem, problemBody } from './problem.ts'
+import { invalid } from './schema.ts'
 import { openSpan, type Span } from './spans.ts'
 
 /** Options of every root instance: unknown fields are refused, `/x/` is not `/x`, and a short `Host` cannot shift the path. */
@@ -12,9 +13,11 @@ export const MAX_BODY = 64 * 1024
 
 /** Turns whatever was thrown into an RFC 9457 answer; nothing of an unknown error leaves the process. Use it first on a root instance. */
 export const problems = new Elysia({ name: 'problems' })
-  .onTransform({ as: 'global' }, ({ route }) => {
+  .onTransform({ as: 'global' }, ({ route, body, query }) => {
     const trace = currentTrace()
     if (trace) trace.route = route
+    const path = unstorable(body) ?? unstorable(query)
+    if (path) throw invalid(path, 'must be Unicode text without the character NUL')
   })
   .onError({ as: 'global' }, ({ error, code, set, request }) => {
     const problem = asProblem(error, String(code))
@@ -25,6 +28,17 @@ export const problems = new Elysia({ name: 'problems' })
     Object.assign(set.headers, problem.headers, { 'content-type': 'application/problem+json' })
     return problemBody(problem, new URL(request.url).pathname, currentTrace()?.requestId ?? '')
   })
+
+/** Where a string stands that no column of text can hold: NUL, which PostgreSQL refuses, or half a surrogate pair, which is nothing in UTF-8. */
+function unstorable(value: unknown, path = ''): string | undefined {
+  if (typeof value === 'string') return value.includes('\0') || !value.isWellFormed() ? path : undefined
+  if (value === null || typeof value !== 'object') return undefined
+  for (const [name, inner] of Object.entries(value)) {
+    const found = unstorable(inner, `${path}/${name}`)
+    if (found !== undefined) return found
+  }
+  return undefined
+}
 
 /** The problem that an error means to the client. */
 export function asProblem(error: unknown, code: string): Problem {
