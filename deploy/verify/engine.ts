@@ -1,3 +1,5 @@
+import { chownSync, existsSync, mkdtempSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 const root = join(import.meta.dir, '..', '..')
@@ -9,26 +11,62 @@ export const GATEWAYS = ['http://127.0.0.1:18080', 'http://127.0.0.1:18081'] as 
 /** Where the mailbox's page is. */
 export const MAILBOX = 'http://127.0.0.1:18025'
 
-const environment = {
-  ...process.env,
+const secrets = join(root, 'deploy', 'secrets')
+/** Backups of the trial go where no real one is that they could push out. */
+const backups = mkdtempSync(join(tmpdir(), 'healthmed-verify-'))
+
+/**
+ * Every variable of docker-compose.yml, each with a value of the trial's own: what stands in `.env` or in the caller's shell is the living system's, and
+ * the trial would prune its backups and mail to people.
+ */
+export const trial = {
   COMPOSE_PROJECT_NAME: PROJECT,
+  COMPOSE_PROFILES: '',
+  BACKUP_DIR: backups,
+  SMTP_URL: 'smtp://mailbox:1025',
+  ADMIN_EMAIL: 'admin@healthmed.example',
+  PORT: '18080',
   GATEWAY_PORTS: '18080-18081',
   MAILBOX_PORT: '18025',
   PROMETHEUS_PORT: '18091',
+  ALERTMANAGER_PORT: '18093',
+  GRAFANA_PORT: '18030',
   RATE_LIMIT: 'off',
-  EMAIL_VERIFICATION: 'optional'
+  EMAIL_VERIFICATION: 'optional',
+  DOCTOR_APPROVAL: 'manual',
+  OTEL_EXPORTER_OTLP_ENDPOINT: ''
 }
 
+/** Run with these alone; only the file to read may be another, such as that of pgbouncer, and who owns the secrets is seen at themselves. */
+function environment(): Record<string, string | undefined> {
+  const SECRETS_OWNER = existsSync(secrets) ? ownerOf(secrets) : '1000:1000'
+  return { ...process.env, COMPOSE_FILE: process.env.COMPOSE_FILE || 'docker-compose.yml', ...trial, SECRETS_OWNER }
+}
+
+function ownerOf(path: string): string {
+  const { uid, gid } = statSync(path)
+  return `${uid}:${gid}`
+}
+
+/** The trial's backups can be written by its containers, which run as who owns the secrets. */
+export function openBackups(): void {
+  const { uid, gid } = statSync(secrets)
+  if (process.getuid?.() === 0) chownSync(backups, uid, gid)
+}
+
+/** Takes its backups away. */
+export const dropBackups = () => rmSync(backups, { recursive: true, force: true })
+
 /** Runs a command and gives what it printed. Throws with its last lines where it fails. */
-export async function run(command: string[], env: Record<string, string | undefined> = environment): Promise<string> {
+export async function run(command: string[], env = environment()): Promise<string> {
   const child = Bun.spawn(command, { cwd: root, env, stdout: 'pipe', stderr: 'pipe' })
   const [out, err, code] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text(), child.exited])
   if (code !== 0) throw new Error(`${command.join(' ')} ended with ${code}:\n${`${out}${err}`.trim().split('\n').slice(-12).join('\n')}`)
   return out
 }
 
-/** `docker compose …` in that project. */
-export const compose = (...args: string[]) => run(['docker', 'compose', ...args])
+/** `docker compose …` in that project, with no `.env`. */
+export const compose = (...args: string[]) => run(['docker', 'compose', '--env-file', '/dev/null', ...args])
 
 /** The ids of a service's containers, the oldest first. */
 export const containersOf = async (service: string): Promise<string[]> =>

@@ -1,9 +1,10 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { bold, green, red, say, step } from '../../dev/terminal.ts'
+import { bold, red, say, step } from '../../dev/terminal.ts'
 import { watchAlerts } from './alerts.ts'
-import { compose, containersOf, GATEWAYS, killAndStart, MAILBOX, metricOf, run } from './engine.ts'
+import { compose, containersOf, dropBackups, GATEWAYS, killAndStart, MAILBOX, metricOf, openBackups, run, trial } from './engine.ts'
 import { prepare, startLoad, type Tally, WIDTH } from './load.ts'
+import { Verdicts } from './verdicts.ts'
 
 /*
  * `deploy/verify-compose`: builds and starts the containers in a project of their own, plays the tour, scales every service, looks whether the
@@ -17,12 +18,13 @@ const opsPort = (service: Service) => (service === 'gateway' ? 9090 : 8000)
 /** What tells how much each replica did. */
 const workOf = (service: Service) => (service === 'notifier' ? 'healthmed_events_consumed_total' : 'healthmed_http_request_seconds_count')
 const AWAY_MS = 6_000
-const verdicts: { what: string; right: boolean; figures: string }[] = []
-const judge = (what: string, right: boolean, figures: string) => void verdicts.push({ what, right, figures })
+const verdicts = new Verdicts()
+const judge = verdicts.judge.bind(verdicts)
 
-async function main(): Promise<number> {
+async function main(): Promise<void> {
   say(bold('Containers under test'))
   await step('Secrets', () => run([join(root, 'deploy/init-secrets')]))
+  openBackups()
   await step('Clean slate', () => compose('down', '--volumes', '--remove-orphans'))
   await step('Images', () => compose('build', '--quiet'))
   const since = performance.now()
@@ -41,7 +43,6 @@ async function main(): Promise<number> {
     for (const { alert, fired, cleared } of await watchAlerts())
       judge(`alert ${alert}`, true, `fired after ${fired} s, quiet after ${cleared} s`)
   }
-  return report()
 }
 
 async function tour(password: string): Promise<void> {
@@ -105,22 +106,16 @@ async function killOne(service: Service, world: Awaited<ReturnType<typeof prepar
 const figuresOf = ({ requests, failed, refused, slowestMs, bookings }: Tally) =>
   `${requests} requests, ${bookings} bookings, ${failed.length} failed, slowest ${Math.round(slowestMs)} ms${refused ? `, ${refused} went to the other gateway` : ''}`
 
-function report(): number {
-  say(`\n${bold('Verdict')}`)
-  for (const { what, right, figures } of verdicts) say(`  ${right ? green('✓') : red('✗')} ${what.padEnd(34)} ${figures}`)
-  const wrong = verdicts.filter(({ right }) => !right).length
-  say(wrong === 0 ? green('\nAll of it holds.') : red(`\n${wrong} of ${verdicts.length} do not hold.`))
-  return wrong === 0 ? 0 : 1
-}
-
-let code = 1
 try {
-  code = await main()
+  await main()
 } catch (error) {
   say(red(error instanceof Error ? error.message : String(error)))
-  report()
+  verdicts.brokeOff(error)
 } finally {
-  if (process.argv.includes('--keep')) say(`The containers run on: ${GATEWAYS.join(', ')}; mails at ${MAILBOX}`)
-  else await step('Taken away', () => compose('down', '--volumes', '--remove-orphans'))
+  if (process.argv.includes('--keep'))
+    say(`The containers run on: ${GATEWAYS.join(', ')}; mails at ${MAILBOX}; backups in ${trial.BACKUP_DIR}`)
+  else await step('Taken away', () => compose('down', '--volumes', '--remove-orphans')).catch((error) => verdicts.brokeOff(error))
 }
-process.exit(code)
+if (!process.argv.includes('--keep')) dropBackups()
+for (const line of verdicts.lines()) say(line)
+process.exit(verdicts.holds() ? 0 : 1)
