@@ -33,13 +33,16 @@ import { openSpan, spanned } from './spans.ts'
 /** Rings for events that a statement of its own put into the outbox. */
 export const announced = bell()
 
-/** Says that something happened, in the transaction in which it happens. The relay publishes it after the commit. `subject` is the aggregate's id. */
-export async function announce<T extends EventType>(tx: Db, type: T, subject: string, data: EventData<T>): Promise<void> {
+/**
+ * Says that something happened, in the transaction in which it happens. The relay publishes it after the commit. `subject` is the aggregate's id; `at` is
+ * for what happened by itself and is only found now.
+ */
+export async function announce<T extends EventType>(tx: Db, type: T, subject: string, data: EventData<T>, at?: Date | null): Promise<void> {
   const { traceparent, requestId } = currentOrNewTrace()
   await run(
     tx,
-    SQL`insert into outbox (id, type, subject, data, traceparent, request_id)
-        values (${Bun.randomUUIDv7()}, ${type}, ${subject}, ${data}, ${traceparent}, ${requestId})`
+    SQL`insert into outbox (id, type, subject, data, traceparent, request_id, created_at)
+        values (${Bun.randomUUIDv7()}, ${type}, ${subject}, ${data}, ${traceparent}, ${requestId}, coalesce(${at ?? null}::timestamptz, now()))`
   )
   announced.ring(tx)
 }

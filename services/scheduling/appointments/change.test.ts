@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
+import SQL from 'sql-template-strings'
+import { one } from '#platform/db'
 import type { UserSnapshot } from '#platform/events'
 import { expected, outcome, type Rig, startRig } from '../testing.ts'
 
@@ -111,6 +113,19 @@ test('a request that nobody answered in time expires, and no answer comes throug
   expect(outcome(await rig.act(slow, id, 'decline', reason))).toBe('409 too_late')
   expect(await rig.expire()).toBe(1)
   expect((await rig.call('GET', `/v1/appointments/${id}`, { as: patient })).body).toMatchObject({ status: 'expired', version: 2 })
+})
+
+test('a request that is found late to have expired did so when its time was over: the event says that instant', async () => {
+  const slow = await rig.doctor({ profile: { answerWithinMinutes: 30 } })
+  const { id } = (await expected(201, rig.wish(patient, slow, (await rig.slotsOf(slow)).at(-1) ?? ''))).body
+  const deadline = rig.now.add({ minutes: 30 })
+  rig.pass({ hours: 5 })
+  expect(await rig.expire()).toBe(1)
+  const { at } = await one<{ at: Date }>(
+    rig.sql,
+    SQL`select created_at as at from outbox where subject = ${id} and type = 'healthmed.appointment.expired.v1'`
+  )
+  expect(at.toISOString()).toBe(deadline.toString({ fractionalSecondDigits: 3 }))
 })
 
 test('a decline and a cancellation without a reason, with an empty one or with a field too many are refused', async () => {

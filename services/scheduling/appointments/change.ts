@@ -66,7 +66,7 @@ export function requireVersion(row: Pick<AppointmentRow, 'version'>, ifMatch: st
 export async function apply(
   tx: Db,
   action: Change,
-  row: AppointmentRow,
+  row: LockedRow,
   actor: { id: string | null; role: Actor },
   reason: string | null,
   now: Temporal.Instant
@@ -75,7 +75,9 @@ export async function apply(
   const status = outcomes[action]
   const changed = await setStatus(tx, row.id, { status, reason, now: at })
   await recordHistory(tx, changed, { action, actorId: actor.id, actorRole: actor.role, from: row.status, reason, at })
-  await announce(tx, `healthmed.appointment.${status}.v1`, row.id, snapshotOf(changed, actor))
+  // it expired when its time was over, however late that is found: after a restore such an event is of before, and its mails do not leave again
+  const happened = action === 'expire' ? row.expiresAt : null
+  await announce(tx, `healthmed.appointment.${status}.v1`, row.id, snapshotOf(changed, actor), happened)
   if (status === 'cancelled' || status === 'declined' || status === 'expired') {
     await passOn(tx, { doctorId: row.doctorId, start: row.start.getTime() }, now)
   }
