@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import SQL from 'sql-template-strings'
 import { connect, one, rows, run } from '#platform/db'
-import { roles, roleUrl } from '#platform/provision'
+import { migrate } from '#platform/migrate'
+import { type Passwords, provision, roles, roleUrl, type Schema, schemas } from '#platform/provision'
 import { eventually, testDatabase, testPassword } from '#platform/testing'
 import { backup } from './backup.ts'
 import { migrateUp, standings } from './migrations.ts'
@@ -108,6 +109,51 @@ test('no mail that may have left is sent again: neither what waited nor what an 
     { status: 'pending', count: 1 },
     { status: 'sent', count: 1 }
   ])
+})
+
+const ownerOf = (schema: Schema, { database }: Place) => roleUrl(server, database, `${schema}_owner`, testPassword)
+/** A place whose notifier is as it was before restores were noted. */
+async function beforeRestores(): Promise<Place> {
+  const old = emptyPlace()
+  await provision(server, { database: old.database, passwords: passwords as Passwords })
+  for (const schema of schemas) await migrate(ownerOf(schema, old), schema, schema === 'notifier' ? 1 : undefined)
+  return old
+}
+
+test('mails are held with the rows: a newer migration that fails lets none leave, says how to go on, and going on works', async () => {
+  const old = await beforeRestores()
+  const oldMails = connect(ownerOf('notifier', old), { name: 'test', max: 1 })
+  await run(oldMails, mail('pending', before))
+  await oldMails.end({ timeout: 2 })
+  const { folder: ofOld } = await backup(old, dir)
+
+  const place = emptyPlace()
+  await provision(server, { database: place.database, passwords: passwords as Passwords })
+  const owner = connect(ownerOf('notifier', place), { name: 'test', max: 1 })
+  await owner.unsafe('create function told_before_restore() returns int language sql as $$ select 1 $$')
+  const failure = await restore(place, ofOld, now).catch((error: Error) => error.message)
+  expect(failure).toContain('The migrations of notifier cannot go on')
+  expect(failure).toContain('`ops migrate up` and `ops quiet`')
+  const states = SQL`select status, count(*) as count from notifier.mails group by status`
+  expect(await rows(owner, states)).toEqual([{ status: 'failed', count: 1 }])
+
+  await owner.unsafe('drop function told_before_restore()')
+  expect(await migrateUp(place)).toContainEqual(expect.stringContaining('002.do.restores'))
+  await quiet(place, now)
+  await run(owner, mail('pending', before))
+  expect(await rows(owner, states)).toEqual([{ status: 'failed', count: 2 }])
+  await owner.end({ timeout: 2 })
+})
+
+test('a backup from before restores were noted comes back quiet as well', async () => {
+  const old = await beforeRestores()
+  const { folder: ofOld } = await backup(old, dir)
+  const place = emptyPlace()
+  await restore(place, ofOld, now)
+  const owner = connect(ownerOf('notifier', place), { name: 'test', max: 1 })
+  await run(owner, mail('pending', before))
+  expect(await rows(owner, SQL`select status from notifier.mails`)).toEqual([{ status: 'failed' }])
+  await owner.end({ timeout: 2 })
 })
 
 test('a database that came back by other means is made quiet the same way', async () => {

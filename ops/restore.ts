@@ -19,8 +19,8 @@ const TABLE_MS = 3_600_000
 
 /**
  * Brings a backup back into an empty database (made where it is missing), all of it or nothing: schemas at the versions of the backup, rows, and
- * then the newer migrations. No mail that may have left since the backup leaves again: they end as failed, and an
- * administrator may send them. Throws where the backup is damaged, a role's password is not known or the database holds people.
+ * then the newer migrations. No mail that may have left since the backup leaves again: they end as failed, from the moment that they are back, and an
+ * administrator may send them. Throws where a newer migration fails, with how to go on, where the backup is damaged, a role's password is not known or the database holds people.
  */
 export async function restore(place: Place, folder: string, now: Temporal.Instant): Promise<Restored> {
   const manifest = JSON.parse(readFileSync(join(folder, 'manifest.json'), 'utf8')) as Manifest
@@ -32,7 +32,7 @@ export async function restore(place: Place, folder: string, now: Temporal.Instan
   for (const schema of schemas) await migrate(ownerUrl(schema), schema, manifest.versions[schema])
   const sql = connect(roleUrl(place.adminUrl, place.database), { name: 'ops restore', max: 1, statementTimeoutMs: TABLE_MS })
   try {
-    await sql.begin(async (tx) => {
+    const held = (await sql.begin(async (tx) => {
       await tx.unsafe('set local idle_in_transaction_session_timeout = 0')
       await refuseFilled(tx)
       // what triggers write is in the backup itself
@@ -46,13 +46,24 @@ export async function restore(place: Place, folder: string, now: Temporal.Instan
       }
       await setTriggers(tx, manifest, 'enable')
       await moveSequencesOn(tx)
-    })
-    for (const schema of schemas) await migrate(ownerUrl(schema), schema)
-    const held = await sql.begin((tx) => holdMails(tx, now))
+      // with the rows themselves: a notifier that runs already finds nothing to send, whatever becomes of the migrations
+      return holdMails(tx, now)
+    })) as Held
+    for (const schema of schemas) await migrate(ownerUrl(schema), schema).catch(saysHowToGoOn)
+    // of a backup from before there was such a table, the restore is noted only now
+    await noteRestore(sql, now)
     return { manifest, rows: manifest.tables.reduce((sum, { rows }) => sum + rows, 0), ...held }
   } finally {
     await sql.end({ timeout: 5 })
   }
+}
+
+function saysHowToGoOn(cause: unknown): never {
+  const why = cause instanceof Error ? cause.message : String(cause)
+  throw new Error(
+    `${why}\nThe rows are back all the same, and what waited to be mailed is held. Mend that, then run \`ops migrate up\` and \`ops quiet\` before the services start; the restore itself is done and need not be repeated.`,
+    { cause }
+  )
 }
 
 function passwordsOf({ passwords }: Place): Passwords {
@@ -102,7 +113,7 @@ export async function quiet({ adminUrl, database }: Place, now: Temporal.Instant
 async function holdMails(db: Db, now: Temporal.Instant): Promise<Held> {
   const at = new Date(now.epochMilliseconds)
   await run(db, SQL`set local search_path = notifier, extensions`)
-  await run(db, SQL`insert into notifier.restores (at) values (${at})`)
+  await noteRestore(db, now)
   const mailsHeld = await run(
     db,
     SQL`update notifier.mails set status = 'failed', lease_token = null, last_error = 'may have left before the restore'
@@ -110,4 +121,10 @@ async function holdMails(db: Db, now: Temporal.Instant): Promise<Held> {
   )
   const remindersDropped = await run(db, SQL`delete from notifier.reminders where due_at <= ${at}`)
   return { mailsHeld, remindersDropped }
+}
+
+/** From then on mails of what happened before are kept, and do not leave. */
+async function noteRestore(db: Db, now: Temporal.Instant): Promise<void> {
+  const { there } = await one<{ there: boolean }>(db, SQL`select to_regclass('notifier.restores') is not null as there`)
+  if (there) await run(db, SQL`insert into notifier.restores (at) values (${new Date(now.epochMilliseconds)}) on conflict do nothing`)
 }
