@@ -39,7 +39,7 @@ const start = (env: Record<string, string | undefined>) =>
 
 test('it becomes ready, and on SIGTERM stops in order and ends with 0', async () => {
   const port = String(freePort())
-  const child = start({ ...settings, PORT: port })
+  const child = start({ ...settings, PORT: port, DATABASE_POOL: '7' })
   const ready = await eventually(async () => {
     const answer = await fetch(`http://127.0.0.1:${port}/health/ready`).catch(() => undefined)
     const state = (await answer?.json()) as { checks: Record<string, string> } | undefined
@@ -48,6 +48,7 @@ test('it becomes ready, and on SIGTERM stops in order and ends with 0', async ()
   expect(ready).toEqual({ status: 'up', checks: { database: 'up', broker: 'up', smtp: 'up', keys: 'up' } } as never)
   const metrics = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text()
   expect(metrics).toContain('healthmed_mails_waiting')
+  expect(metrics).toMatch(/^healthmed_database_pool_size\S* 7$/m)
   child.kill('SIGTERM')
   expect(await child.exited).toBe(0)
   const log = await new Response(child.stdout).text()

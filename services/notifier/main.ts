@@ -20,7 +20,7 @@ import { notifierSettings } from './settings.ts'
 
 const settings = notifierSettings()
 const clock = () => Temporal.Now.instant()
-const sql = connect(settings.DATABASE_URL, { name: 'notifier', max: 20 })
+const sql = connect(settings.DATABASE_URL, { name: 'notifier', max: settings.DATABASE_POOL })
 const trust = await trustAuth(settings.AUTH_URL)
 const consumer = consumerOf(sql, 'notifier', handlers)
 const bus = await connectBus({

@@ -5,6 +5,7 @@ import { commonSettings, readSettings, text, url, whole } from '#platform/settin
 export const settingsSchema = Type.Object({
   ...commonSettings,
   DATABASE_URL: url('postgres|postgresql'),
+  DATABASE_POOL: whole(2, 200, { default: 20, examples: [20] }),
   RABBITMQ_URL: url('amqp|amqps'),
   AUTH_URL: text({ examples: ['http://auth:8000'] }),
   SMTP_URL: url('smtp|smtps', { examples: ['smtp://user:secret@mail.example.com:587'] }),
