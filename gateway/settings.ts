@@ -1,5 +1,5 @@
 import { Type } from '@sinclair/typebox'
-import { commonSettings, oneOf, text, url, whole } from '#platform/settings'
+import { commonSettings, networks, oneOf, text, url, whole } from '#platform/settings'
 
 const service = (name: string) => text({ pattern: '^http://[^\\s,/]+/?(\\s*,\\s*http://[^\\s,/]+/?)*$', examples: [`http://${name}:8000`] })
 
@@ -12,7 +12,7 @@ export const settingsSchema = Type.Object({
   NOTIFIER_URL: service('notifier'),
   PUBLIC_URL: url('https?', { default: 'http://localhost:8080', examples: ['https://clinic.example'] }),
   RATE_LIMIT: oneOf(['on', 'off'], 'on'),
-  TRUSTED_PROXIES: text({ default: 'none', examples: ['10.0.0.0/8,192.0.2.7'] }),
+  TRUSTED_PROXIES: networks({ default: 'none' }),
   CORS_ORIGINS: text({ default: 'none', examples: ['https://app.clinic.example'] }),
   MAX_IN_FLIGHT: whole(1, 60_000, { default: 2_000, examples: [2_000] }),
   MAX_LAG_MS: whole(10, 60_000, { default: 500, examples: [500] }),

@@ -27,12 +27,21 @@ test('backup writes where it is told, with or without --keep, and says what is n
 
 test('restore names the passwords that it would need', async () => {
   const [folder = ''] = readdirSync(dir).filter((name) => name.startsWith('healthmed-'))
-  expect(await ops(['restore', join(dir, folder)])).toMatchObject({ code: 1, said: expect.stringContaining('NOTIFIER_OWNER_PASSWORD') })
+  expect(await ops(['restore', join(dir, folder)])).toMatchObject({ code: 78, said: expect.stringContaining('NOTIFIER_OWNER_PASSWORD') })
 })
 
 test('migrate status and doctor tell by their exit code whether all is well', async () => {
   expect(await ops(['migrate', 'status'])).toMatchObject({ code: 0, said: expect.stringContaining('scheduling') })
   expect(await ops(['doctor'])).toMatchObject({ code: 1, said: expect.stringContaining('Signing keys') })
+})
+
+test('a setting that is wrong or missing ends each command with 78, named with an example', async () => {
+  for (const words of [['backup', dir], ['restore', dir], ['quiet'], ['migrate', 'status'], ['migrate', 'up']]) {
+    const { code, said } = await ops(words, { ADMIN_DATABASE_URL: 'mysql://host' })
+    expect([words, code, said]).toEqual([words, 78, expect.stringMatching(/ADMIN_DATABASE_URL is not valid, for example postgres:/)])
+  }
+  const { code, said } = await ops(['migrate', 'up'])
+  expect([code, said]).toEqual([78, expect.stringMatching(/AUTH_OWNER_PASSWORD is missing, for example/)])
 })
 
 test('what is no command is answered with the usage and 64', async () => {

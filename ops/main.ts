@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import { EX_CONFIG, SettingsError } from '#platform/settings'
 import { bold, dim, green, red, say, yellow } from '../dev/terminal.ts'
 import { backup } from './backup.ts'
 import { examine } from './doctor.ts'
@@ -21,7 +22,7 @@ const USAGE = `usage: bun run ops COMMAND
 Where the database is: ADMIN_DATABASE_URL and DATABASE_NAME (healthmed), and for restore and migrate up the passwords of the roles, as the
 migrating job has them; without them the system that \`bun start\` runs here.`
 
-/** Runs a command; gives the exit code: 0 done, 1 something is wrong, 64 not a command. */
+/** Runs a command; gives the exit code: 0 done, 1 something is wrong, 64 not a command; a wrong or missing setting ends it with 78. */
 async function ops([command, ...words]: string[]): Promise<number> {
   const [first] = words
   if (command === 'backup') return makeBackup(words)
@@ -90,5 +91,5 @@ try {
   process.exitCode = await ops(process.argv.slice(2))
 } catch (error) {
   console.error(red(error instanceof Error ? error.message : String(error)))
-  process.exitCode = 1
+  process.exitCode = error instanceof SettingsError ? EX_CONFIG : 1
 }

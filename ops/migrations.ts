@@ -2,7 +2,9 @@ import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { connect } from '#platform/db'
 import { migrate } from '#platform/migrate'
-import { roleUrl, schemas } from '#platform/provision'
+import { missingPasswords } from '#platform/prepare-settings'
+import { type Role, roleUrl, schemas } from '#platform/provision'
+import { SettingsError } from '#platform/settings'
 import type { Place } from './place.ts'
 import { versionsOf } from './tables.ts'
 
@@ -26,11 +28,14 @@ export async function standings({ adminUrl, database }: Place): Promise<Standing
 
 /** Runs what waits, each schema as its owner. Gives the names of what ran. Throws where an owner's password is not known. */
 export async function migrateUp({ adminUrl, database, passwords }: Place): Promise<string[]> {
+  const missing = missingPasswords(
+    schemas.map((schema): Role => `${schema}_owner`),
+    passwords
+  )
+  if (missing.length > 0) throw new SettingsError(missing)
   const ran: string[] = []
   for (const schema of schemas) {
-    const password = passwords[`${schema}_owner`]
-    if (!password) throw new Error(`${schema.toUpperCase()}_OWNER_PASSWORD is needed`)
-    ran.push(...(await migrate(roleUrl(adminUrl, database, `${schema}_owner`, password), schema)))
+    ran.push(...(await migrate(roleUrl(adminUrl, database, `${schema}_owner`, passwords[`${schema}_owner`]), schema)))
   }
   return ran
 }

@@ -5,7 +5,9 @@ import { createGunzip } from 'node:zlib'
 import SQL from 'sql-template-strings'
 import { connect, type Db, one, run } from '#platform/db'
 import { migrate } from '#platform/migrate'
+import { missingPasswords } from '#platform/prepare-settings'
 import { type Passwords, provision, roles, roleUrl, schemas } from '#platform/provision'
+import { SettingsError } from '#platform/settings'
 import { check, type Manifest } from './backup.ts'
 import type { Place } from './place.ts'
 import { nameOf, tablesOf } from './tables.ts'
@@ -67,9 +69,8 @@ function saysHowToGoOn(cause: unknown): never {
 }
 
 function passwordsOf({ passwords }: Place): Passwords {
-  const missing = roles.filter((role) => !passwords[role])
-  if (missing.length > 0)
-    throw new Error(`these are needed to make the roles: ${missing.map((role) => `${role.toUpperCase()}_PASSWORD`).join(', ')}`)
+  const missing = missingPasswords(roles, passwords)
+  if (missing.length > 0) throw new SettingsError(missing)
   return passwords as Passwords
 }
 

@@ -8,7 +8,8 @@ export const passwordSetting = (role: Role) => `${role.toUpperCase()}_PASSWORD`
 /** The setting of a service's password at the broker: `AUTH_BROKER_PASSWORD`. */
 export const brokerPasswordSetting = (schema: Schema) => `${schema.toUpperCase()}_BROKER_PASSWORD`
 
-const password = () => text({ examples: ['(openssl rand -hex 24)'] })
+const NEW_PASSWORD = '(openssl rand -hex 24)'
+const password = () => text({ examples: [NEW_PASSWORD] })
 
 /** What the job that prepares the database reads: where it is, as its administrator, and the passwords that its roles get. */
 export const prepareSchema = Type.Object({
@@ -20,6 +21,19 @@ export const prepareSchema = Type.Object({
   ...Object.fromEntries(schemas.map((schema) => [brokerPasswordSetting(schema), Type.Optional(password())])),
   ...Object.fromEntries(roles.map((role) => [passwordSetting(role), password()]))
 })
+
+/** Names the passwords at the broker that are missing where its administrator is given. */
+export const missingBrokerPasswords = (settings: object): string[] =>
+  'ADMIN_BROKER_API' in settings
+    ? schemas
+        .map(brokerPasswordSetting)
+        .filter((name) => !(name in settings))
+        .map((name) => `${name} is missing, which ADMIN_BROKER_API needs, for example ${NEW_PASSWORD}`)
+    : []
+
+/** Names the passwords of roles that are missing of those that are needed. */
+export const missingPasswords = (needed: Role[], given: Partial<Record<Role, string>>): string[] =>
+  needed.filter((role) => !given[role]).map((role) => `${passwordSetting(role)} is missing, for example ${NEW_PASSWORD}`)
 
 /** Those settings, by name. */
 export type PrepareSettings = Record<string, string> & {

@@ -1,7 +1,7 @@
 import { provisionBroker } from './broker-users.ts'
 import { migrate } from './migrate.ts'
 import { provisionMonitor } from './monitor.ts'
-import { brokerPasswordSetting, type PrepareSettings, passwordSetting, prepareSchema } from './prepare-settings.ts'
+import { brokerPasswordSetting, missingBrokerPasswords, type PrepareSettings, passwordSetting, prepareSchema } from './prepare-settings.ts'
 import { type Passwords, provision, roles, roleUrl, type Schema, schemas } from './provision.ts'
 import { readSettings } from './settings.ts'
 
@@ -9,7 +9,7 @@ import { readSettings } from './settings.ts'
  * The job that runs before the services: makes database, roles and schemas where they are missing, brings every schema up to date, and gives each
  * service its user at the broker.
  */
-const settings = readSettings(prepareSchema) as PrepareSettings
+const settings = readSettings(prepareSchema, missingBrokerPasswords) as PrepareSettings
 
 const { ADMIN_DATABASE_URL: adminUrl, DATABASE_NAME: database, MONITOR_PASSWORD: monitor } = settings
 const passwords = Object.fromEntries(roles.map((role) => [role, settings[passwordSetting(role)]])) as Passwords
@@ -21,8 +21,6 @@ for (const schema of schemas) {
 const { ADMIN_BROKER_API: api } = settings
 if (api) {
   const own = Object.fromEntries(schemas.map((schema) => [schema, settings[brokerPasswordSetting(schema)] ?? '']))
-  const missing = schemas.filter((schema) => !own[schema])
-  if (missing.length > 0) throw new Error(`ADMIN_BROKER_API needs ${missing.map(brokerPasswordSetting).join(', ')} as well`)
   await provisionBroker(api, own as Record<Schema, string>)
   console.log('broker: each service has its user')
 }

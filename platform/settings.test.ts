@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Type } from '@sinclair/typebox'
-import { commonSettings, key, oneOf, parseSettings, SettingsError, url, whole } from './settings.ts'
+import { commonSettings, key, networks, oneOf, parseSettings, SettingsError, url, whole } from './settings.ts'
 
 const schema = Type.Object({
   ...commonSettings,
@@ -37,6 +37,32 @@ test('every wrong or missing setting is named at once, with an example and witho
     expect(message).toContain('for example manual | auto')
     expect(message).not.toContain('hunter2')
   }
+})
+
+test('networks are addresses and CIDR blocks of both families, or none, and nothing else', () => {
+  const taken = (value: string) => {
+    try {
+      return parseSettings(Type.Object({ TRUSTED: networks() }), { TRUSTED: value }).TRUSTED === value
+    } catch (error) {
+      expect((error as Error).message).toContain('TRUSTED is not valid, for example 10.0.0.0/8,192.0.2.7')
+      return false
+    }
+  }
+  const right = ['none', '10.0.0.0/8', '10.0.0.0/8, 192.0.2.7', '::1', '2001:db8::/32,127.0.0.1', '0.0.0.0/0', '::/128']
+  expect(right.filter((value) => !taken(value))).toEqual([])
+  const wrong = [
+    'any',
+    '10.0.0.0/33',
+    '10.0.0/8',
+    '10.0.0.0/',
+    '10.0.0.0/8/8',
+    '10.0.0.0/-1',
+    '::/129',
+    '10.0.0.1,',
+    'none,::1',
+    'proxy.example'
+  ]
+  expect(wrong.filter(taken)).toEqual([])
 })
 
 test('an empty setting counts as not given', () => {

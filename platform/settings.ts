@@ -1,9 +1,10 @@
 import { readFileSync } from 'node:fs'
-import { type Static, type TObject, type TProperties, type TSchema, Type } from '@sinclair/typebox'
+import { isIP } from 'node:net'
+import { FormatRegistry, type Static, type TObject, type TProperties, type TSchema, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 
 /** Exit code for a bad setting, as sysexits.h names it (EX_CONFIG). */
-const EX_CONFIG = 78
+export const EX_CONFIG = 78
 
 /** A text setting; give `default` where there is one, `examples` always. */
 export const text = (options: Parameters<typeof Type.String>[0] = {}) => Type.String({ minLength: 1, ...options })
@@ -20,6 +21,17 @@ export const key = () => Type.String({ pattern: '^[0-9a-f]{64}$', examples: ['(o
 /** A URL of one of the protocols, e.g. `url('postgres')`. */
 export const url = (protocols: string, options: Record<string, unknown> = {}) =>
   Type.String({ pattern: `^(${protocols})://\\S+$`, examples: [`${protocols.split('|')[0]}://host`], ...options })
+
+FormatRegistry.Set('networks', (value) => value === 'none' || value.split(',').every((entry) => isNetwork(entry.trim())))
+/** Addresses and CIDR blocks in a comma list, or `none`. */
+export const networks = (options: Record<string, unknown> = {}) =>
+  text({ format: 'networks', examples: ['10.0.0.0/8,192.0.2.7'], ...options })
+
+function isNetwork(entry: string): boolean {
+  const [address = '', bits, ...more] = entry.split('/')
+  const most = { 4: 32, 6: 128 }[isIP(address)]
+  return most !== undefined && more.length === 0 && (bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= most))
+}
 
 /** What every process reads besides its own settings. */
 export const commonSettings = {
@@ -69,10 +81,19 @@ export class SettingsError extends Error {
   }
 }
 
-/** As `parseSettings`, from the real environment; says what is wrong on stderr and ends the process with 78. */
-export function readSettings<P extends TProperties>(schema: TObject<P>): Static<TObject<P>> {
+/**
+ * As `parseSettings`, from the real environment; says what is wrong on stderr and ends the process with 78. `together` names what is wrong of settings
+ * that need each other.
+ */
+export function readSettings<P extends TProperties>(
+  schema: TObject<P>,
+  together: (settings: Static<TObject<P>>) => string[] = () => []
+): Static<TObject<P>> {
   try {
-    return parseSettings(schema, process.env)
+    const settings = parseSettings(schema, process.env)
+    const wrong = together(settings)
+    if (wrong.length > 0) throw new SettingsError(wrong)
+    return settings
   } catch (error) {
     console.error(error instanceof SettingsError ? error.message : error)
     process.exit(EX_CONFIG)

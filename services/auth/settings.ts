@@ -1,5 +1,5 @@
 import { Type } from '@sinclair/typebox'
-import { commonSettings, key, oneOf, text, url, whole } from '#platform/settings'
+import { commonSettings, key, networks, oneOf, text, url, whole } from '#platform/settings'
 
 /** What auth reads from its environment. */
 export const settingsSchema = Type.Object({
@@ -17,7 +17,7 @@ export const settingsSchema = Type.Object({
   SCHEDULING_URL: text({ examples: ['http://scheduling:8000'] }),
   NOTIFIER_URL: text({ examples: ['http://notifier:8000'] }),
   /** Whose `X-Forwarded-For` is believed: addresses or CIDR blocks of the gateways. */
-  TRUSTED_PROXIES: text({ default: '127.0.0.0/8,::1', examples: ['10.0.0.0/8'] }),
+  TRUSTED_PROXIES: networks({ default: '127.0.0.0/8,::1', examples: ['10.0.0.0/8'] }),
   ARGON2_MEMORY_KIB: whole(7168, 1_048_576, { default: 19456, examples: [19456] }),
   ARGON2_PASSES: whole(1, 20, { default: 2, examples: [2] })
 })

@@ -8,7 +8,7 @@ export type Client = { address: string; userAgent: string | null }
 export type ClientOf = (request: Request) => Client
 
 /**
- * `X-Forwarded-For` is believed only from the gateways, `trusted` being their addresses or CIDR blocks in a comma list; what the last of them
+ * `X-Forwarded-For` is believed only from the gateways, `trusted` being their addresses or CIDR blocks in a comma list, or `none`; what the last of them
  * says counts. Throws where the list holds something else.
  */
 export function clientReader(trusted: string): ClientOf {
@@ -16,7 +16,7 @@ export function clientReader(trusted: string): ClientOf {
   for (const entry of trusted
     .split(',')
     .map((part) => part.trim())
-    .filter(Boolean))
+    .filter((part) => part && part !== 'none'))
     addTo(gateways, entry)
   return (request) => {
     const peer = plain(currentTrace()?.peer ?? 'unknown')
