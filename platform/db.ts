@@ -1,7 +1,7 @@
 import postgres from 'postgres'
 import SQL, { type SQLStatement } from 'sql-template-strings'
 import { log } from './log.ts'
-import { counter, gauge } from './metrics.ts'
+import { counter, fromZero, gauge } from './metrics.ts'
 import { isCode, Problem } from './problem.ts'
 
 /** A pool of connections. */
@@ -13,7 +13,9 @@ type Options = { name: string; max?: number; statementTimeoutMs?: number }
 
 const poolSize = gauge('database_pool_size', 'Connections that the pool may open', [])
 const demand = gauge('database_demand', 'Statements and transactions that hold a connection or wait for one', [])
-const retries = counter('database_retries_total', 'Transactions tried again, by SQLSTATE: 40P01 is a deadlock', ['sqlstate'])
+const retries = fromZero(counter('database_retries_total', 'Transactions tried again, by SQLSTATE: 40P01 is a deadlock', ['sqlstate']), {
+  sqlstate: '40P01'
+})
 
 /**
  * Opens a pool. Dates stay `YYYY-MM-DD` strings, `bigint` becomes a number, columns arrive in camelCase. Every wait is bounded.

@@ -9,6 +9,12 @@ export const registry = new Registry()
 export const counter = <L extends string>(name: string, help: string, labelNames: L[]) =>
   new Counter({ name: `healthmed_${name}`, help, labelNames, registers: [registry] })
 
+/** Starts series of a counter at 0: one that first appears with 1 has not risen, and `increase()` would miss what is watched most, the first time. */
+export function fromZero<L extends string>(started: Counter<L>, ...series: Record<L, string>[]): Counter<L> {
+  for (const labels of series) started.inc(labels as Partial<Record<L, string | number>>, 0)
+  return started
+}
+
 /** A number that goes up and down; `collect` is asked at each scrape. */
 export const gauge = <L extends string>(name: string, help: string, labelNames: L[], collect?: (this: Gauge<L>) => void | Promise<void>) =>
   new Gauge({ name: `healthmed_${name}`, help, labelNames, registers: [registry], ...(collect && { collect }) })

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import SQL from 'sql-template-strings'
 import { one } from '#platform/db'
+import { registry } from '#platform/metrics'
 import { type Rig, rigOf, type Tokens } from '../testing.ts'
 
 let rig: Rig
@@ -23,6 +24,20 @@ test('a refresh token gives the next pair of the same session', async () => {
   expect(body).toMatchObject({ tokenType: 'Bearer', expiresIn: 600, user: { id: first.id } })
   expect(sidOf(body.accessToken)).toBe(sidOf(first.accessToken))
   expect(body.refreshToken).not.toBe(first.refreshToken)
+})
+
+test('the count of reuses is there from the start, and each reuse raises it', async () => {
+  const count = async () => {
+    const line = /^healthmed_problems_total\{route="\/v1\/auth\/refresh",code="refresh_reused"\} (\d+)$/m.exec(await registry.metrics())
+    return Number(line?.[1])
+  }
+  const before = await count()
+  expect(before).toBeGreaterThanOrEqual(0)
+  const { refreshToken } = await rig.person()
+  await refresh(refreshToken)
+  rig.pass({ minutes: 1 })
+  expect((await refresh(refreshToken)).body.code).toBe('refresh_reused')
+  expect(await count()).toBe(before + 1)
 })
 
 test('only a hash of it is stored', async () => {

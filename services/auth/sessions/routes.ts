@@ -1,5 +1,6 @@
 import { Elysia, t } from 'elysia'
 import { bearer } from '#platform/caller'
+import { fromZero, problemAnswers } from '#platform/metrics'
 import { PageOf, Uuid } from '#platform/schema'
 import type { Needs } from '../app.ts'
 import { finishLogin } from '../mfa/second-step.ts'
@@ -8,6 +9,9 @@ import { openSessions } from './list.ts'
 import { login } from './login.ts'
 import { SecondStep, Session, Tokens } from './model.ts'
 import { refresh } from './refresh.ts'
+
+// watched by an alert, which the very first is to raise
+fromZero(problemAnswers, { route: '/v1/auth/refresh', code: 'refresh_reused' })
 
 const loginProblems = ['invalid_credentials', 'too_many_attempts', 'account_disabled']
 

@@ -1,6 +1,6 @@
 import { type Sql, transaction } from '#platform/db'
 import { describeError, log } from '#platform/log'
-import { counter } from '#platform/metrics'
+import { counter, fromZero } from '#platform/metrics'
 import { currentOrNewTrace } from '#platform/outbox'
 import type { Template } from '../mails/model.ts'
 import { enqueue } from '../mails/queries.ts'
@@ -8,7 +8,9 @@ import { type Due, takeDue } from './queries.ts'
 
 const EVERY_MS = 1_000
 const BATCH = 100
-const reminders = counter('reminders_total', 'Reminders that came due, by what became of them', ['outcome'])
+const reminders = fromZero(counter('reminders_total', 'Reminders that came due, by what became of them', ['outcome']), {
+  outcome: 'dropped'
+})
 const templates: Record<number, Template> = { 1440: 'reminder_24h', 60: 'reminder_1h' }
 
 /** Turns reminders that are due into mails, until it is stopped. */
