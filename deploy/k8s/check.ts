@@ -60,6 +60,12 @@ for (const overlay of ['small', 'production']) {
     const replicas = (named('Deployment', name)?.spec as { replicas?: number } | undefined)?.replicas
     if (overlay === 'production') must(isScaled && replicas === undefined, `${overlay}: ${name} is not scaled by load, or by two at once`)
   }
+  if (overlay === 'production') {
+    const trigger = named('TriggerAuthentication', 'rabbitmq')?.spec as unknown as { secretTargetRef: { key: string }[] } | undefined
+    must(trigger?.secretTargetRef[0]?.key === 'scaler_rabbitmq_url', `${overlay}: KEDA asks for the broker by a name of another namespace`)
+    must(named('NetworkPolicy', 'certificate'), `${overlay}: the certificate's challenge reaches nobody`)
+    must(named('ScheduledBackup', 'postgres'), `${overlay}: changes of PostgreSQL are archived on top of nothing`)
+  }
   const deny = named('NetworkPolicy', 'deny-all')?.spec as { podSelector: object; policyTypes: string[]; ingress?: unknown } | undefined
   must(
     deny && Object.keys(deny.podSelector).length === 0 && deny.policyTypes.length === 2 && !deny.ingress,
@@ -69,6 +75,11 @@ for (const overlay of ['small', 'production']) {
 must(
   readFileSync(FILE, 'utf8') === rulesResource(),
   'overlays/production/rules.yml is not what deploy/prometheus/rules says: run bun deploy/k8s/rules.ts'
+)
+
+must(
+  !rulesResource().includes('healthmed_backup_finished_seconds'),
+  'rules.yml: what a backup writes into its folder is scraped by nobody here'
 )
 
 /** Against the schemas of Kubernetes and of the operators; RabbitMQ's has none that is published as a package. */
