@@ -1,11 +1,25 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import type { Schema } from '#platform/provision'
 import { roleUrl } from '#platform/provision'
 import { readSecrets, type Secrets } from './secrets.ts'
 
 /** The system that `bun start` runs on this machine: its database as the administrator sees it, its broker as a service does, its secrets. */
-export type Local = { adminUrl: string; database: string; brokerUrl: (schema: Schema) => string; secrets: Secrets }
+export type Local = {
+  adminUrl: string
+  database: string
+  brokerUrl: (schema: Schema) => string
+  /** As somebody who may look at every queue. */
+  brokerAdminUrl: string
+  /** Where its mails go; undefined where it has never come so far. */
+  smtpUrl: string | undefined
+  secrets: Secrets
+}
+
+const smtpFile = (dir: string) => join(dir, 'smtp-url')
+
+/** Notes where the system's mails go, which may be a server with a password. */
+export const noteSmtp = (dir: string, url: string): void => writeFileSync(smtpFile(dir), url, { mode: 0o600 })
 
 /** Finds it by its data directory and the same settings that it was started with; undefined where none runs. */
 export function localSystem({ DATA_DIR = '.data', POSTGRES_URL, RABBITMQ_URL }: Record<string, string | undefined>): Local | undefined {
@@ -21,6 +35,8 @@ export function localSystem({ DATA_DIR = '.data', POSTGRES_URL, RABBITMQ_URL }: 
       : `postgres://postgres:${secrets.postgresPassword}@127.0.0.1:${port}/postgres`,
     database: databaseOf(POSTGRES_URL),
     brokerUrl: (schema) => RABBITMQ_URL ?? `amqp://${schema}:${secrets.brokerPasswords[schema]}@127.0.0.1:${brokerPort}`,
+    brokerAdminUrl: RABBITMQ_URL ?? `amqp://admin:${secrets.rabbitPassword}@127.0.0.1:${brokerPort}`,
+    smtpUrl: lineOf(smtpFile(dir), /^(.+)$/m),
     secrets
   }
 }

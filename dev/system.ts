@@ -4,6 +4,7 @@ import { migrate } from '#platform/migrate'
 import { provision, roleUrl, schemas } from '#platform/provision'
 import { tidyUp } from './apt.ts'
 import { loadDemoData } from './demo.ts'
+import { noteSmtp } from './local.ts'
 import { startParts } from './parts.ts'
 import { holderOf, isFree } from './ports.ts'
 import { openRegistry, type Registry } from './registry.ts'
@@ -54,6 +55,7 @@ async function bringUp(settings: StartSettings, registry: Registry, stopping: Ab
   const logs = join(settings.DATA_DIR, 'logs')
   mkdirSync(logs, { recursive: true })
   const parts = await startParts(settings, secrets, registry, stopping)
+  noteSmtp(settings.DATA_DIR, parts.smtpUrl)
 
   await step('Database, roles, schemas', () => provision(parts.postgresUrl, { database: parts.database, passwords: secrets.rolePasswords }))
   const databaseUrl = (role: Parameters<typeof roleUrl>[2] & string) =>

@@ -1,8 +1,13 @@
 import { afterAll, expect, test } from 'bun:test'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import SQL from 'sql-template-strings'
 import { connectBus } from '#platform/bus'
 import { connect, run } from '#platform/db'
 import { testBroker, testDatabase } from '#platform/testing'
+import { noteSmtp } from '../dev/local.ts'
+import { secretsOf } from '../dev/secrets.ts'
 import { clockOf } from './checks.ts'
 import { examine } from './doctor.ts'
 
@@ -43,6 +48,25 @@ test('settings of a process are read as it reads them, and each wrong one is nam
   const lines = found.map((finding) => finding.found).join('\n')
   for (const name of ['DATABASE_URL is not valid', 'DATABASE_POOL is not valid', 'RABBITMQ_URL is missing', 'AUTH_URL is missing']) {
     expect(lines).toContain(name)
+  }
+})
+
+test('of the system that runs here the broker and the mail server are asked too, unless another is named', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'healthmed-local-'))
+  try {
+    secretsOf(dir)
+    noteSmtp(dir, 'smtp://127.0.0.1:1')
+    const url = new URL(database.adminUrl)
+    const here = { DATA_DIR: dir, POSTGRES_URL: url.href, RABBITMQ_URL: undefined }
+    mkdirSync(join(dir, 'rabbitmq'))
+    writeFileSync(join(dir, 'rabbitmq/rabbitmq.conf'), 'listeners.tcp.1 = 127.0.0.1:1\n')
+    expect((await about('RabbitMQ', here))[0]).toMatchObject({ right: false, found: expect.stringContaining('ECONNREFUSED') })
+    expect((await about('Mail server', here))[0]).toMatchObject({ right: false })
+    expect((await about('RabbitMQ', { ...here, RABBITMQ_URL: broker.url }))[0]).toMatchObject({ right: true, found: 'connected' })
+    const elsewhere = await examine({ ...here, ...place })
+    expect(elsewhere.filter(({ what }) => what === 'RabbitMQ' || what === 'Mail server')).toEqual([])
+  } finally {
+    rmSync(dir, { recursive: true })
   }
 })
 

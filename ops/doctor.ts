@@ -3,28 +3,33 @@ import SQL from 'sql-template-strings'
 import { connect, one, type Sql } from '#platform/db'
 import { roleUrl } from '#platform/provision'
 import { parseSettings, SettingsError } from '#platform/settings'
+import { localSystem } from '../dev/local.ts'
 import { settingsSchema as gateway } from '../gateway/settings.ts'
 import { settingsSchema as auth } from '../services/auth/settings.ts'
 import { settingsSchema as notifier } from '../services/notifier/settings.ts'
 import { settingsSchema as scheduling } from '../services/scheduling/settings.ts'
 import { brokerOf, clockOf, connectionsOf, deliveryOf, eventsOf, extensionsOf, type Finding, keysOf, smtpOf } from './checks.ts'
 import { standings } from './migrations.ts'
-import { type Place, placeOf } from './place.ts'
+import { isElsewhere, type Place, placeOf } from './place.ts'
 
 type Environment = Record<string, string | undefined>
 
 /** The settings of each process, as it validates them itself. */
 export const settingsOf: Record<string, TObject> = { gateway, auth, scheduling, notifier }
 
-/** Examines what the environment names: settings of the process in SERVICE_NAME, database, broker and mail server. What is not named is left out. */
+/**
+ * Examines what the environment names: settings of the process in SERVICE_NAME, database, broker and mail server; where it names no database, all of the
+ * system that `bun start` runs here. What is not named is left out.
+ */
 export async function examine(environment: Environment): Promise<Finding[]> {
   const findings: Finding[] = []
   const service = environment.SERVICE_NAME ?? ''
   if (settingsOf[service]) findings.push(...checkSettings(service, settingsOf[service], environment))
   findings.push(...(await databaseOf(environment)))
-  const broker = namedOf('RABBITMQ_URL', environment)
+  const local = isElsewhere(environment) ? undefined : localSystem(environment)
+  const broker = namedOf('RABBITMQ_URL', environment) ?? local?.brokerAdminUrl
   if (broker) findings.push(...(await brokerOf(broker)))
-  const smtp = namedOf('SMTP_URL', environment)
+  const smtp = namedOf('SMTP_URL', environment) ?? local?.smtpUrl
   if (smtp) findings.push(await smtpOf(smtp))
   return findings
 }

@@ -18,13 +18,17 @@ const schema = Type.Object({
  * Throws where there is neither, and where a setting is wrong.
  */
 export function placeOf(environment: Record<string, string | undefined>): Place {
-  if (!environment.ADMIN_DATABASE_URL && !environment.ADMIN_DATABASE_URL_FILE) return localPlace(environment)
+  if (!isElsewhere(environment)) return localPlace(environment)
   const settings = parseSettings(schema, environment) as PrepareSettings
   const passwords = Object.fromEntries(
     roles.flatMap((role) => (settings[passwordSetting(role)] ? [[role, settings[passwordSetting(role)]]] : []))
   )
   return { adminUrl: settings.ADMIN_DATABASE_URL, database: settings.DATABASE_NAME, passwords }
 }
+
+/** Whether the environment names a database, so that the system of this machine is not meant. */
+export const isElsewhere = ({ ADMIN_DATABASE_URL, ADMIN_DATABASE_URL_FILE }: Record<string, string | undefined>): boolean =>
+  Boolean(ADMIN_DATABASE_URL || ADMIN_DATABASE_URL_FILE)
 
 function localPlace(environment: Record<string, string | undefined>): Place {
   const local = localSystem(environment)
