@@ -82,6 +82,9 @@ must(
   'rules.yml: what a backup writes into its folder is scraped by nobody here'
 )
 
+const groups = [...rulesResource().matchAll(/^ {4}- name: (\S+)$/gm)].map(([, name]) => name)
+must(groups.length > 3 && new Set(groups).size === groups.length, 'rules.yml: Prometheus takes no file in which two groups have one name')
+
 /** Against the schemas of Kubernetes and of the operators; RabbitMQ's has none that is published as a package. */
 async function checkSchema(resource: Resource, where: string): Promise<void> {
   const { apiVersion, kind } = resource
