@@ -79,6 +79,7 @@ export function gatewayOf(needs: Needs): Gateway {
         scheme: needs.scheme,
         requestId: work.requestId,
         traceparent: work.span.traceparent,
+        isRepeatable: method === 'GET' || method === 'HEAD' || (route.keyed && headers.has('idempotency-key')),
         patienceMs: answerMs,
         hasLeft: () => request.signal.aborted
       })
@@ -90,6 +91,17 @@ export function gatewayOf(needs: Needs): Gateway {
       return received
     } finally {
       if (!stays) leave()
+    }
+  }
+
+  /** A refusal that came before anybody was counted counts against the address: bad tokens cost a check each. Gives what is to be answered. */
+  const counted = async (error: unknown, work: Work, { headers }: Request, address: string | undefined): Promise<unknown> => {
+    if (!needs.count || work.told || !(error instanceof Problem) || error.status === 429) return error
+    try {
+      work.told = await needs.count('general', undefined, needs.clientOf(address, headers.get('x-forwarded-for')))
+      return error
+    } catch (limit) {
+      return limit
     }
   }
 
@@ -105,7 +117,7 @@ export function gatewayOf(needs: Needs): Gateway {
       work.route = endpoint.path
       answer = await call(request, server, work, target.query, endpoint)
     } catch (error) {
-      answer = refusal(error, work, request.method)
+      answer = refusal(await counted(error, work, request, server.requestIP(request)?.address), work, request.method)
     }
     return finish(answer, work, request, needs)
   }
@@ -168,7 +180,8 @@ function finish({ status, headers, body }: Received, work: Work, request: Reques
   headers['x-request-id'] = work.requestId
   Object.assign(headers, protection)
   if (work.told && !headers.ratelimit) Object.assign(headers, work.told)
-  if ((work.personal || status >= 400) && !headers['cache-control']) headers['cache-control'] = 'no-store'
+  const isShared = !work.personal && status < 400 && (request.method === 'GET' || request.method === 'HEAD')
+  if (!isShared && !headers['cache-control']) headers['cache-control'] = 'no-store'
   if (needs.draining()) headers.connection = 'close'
   withCors(needs.cors, request, headers)
   record(work, request.method, status)

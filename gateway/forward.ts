@@ -15,6 +15,8 @@ export type Call = {
   scheme: string
   requestId: string
   traceparent: string
+  /** Whether it may be done twice: it changes nothing, or has a key that the service honours. */
+  isRepeatable: boolean
   patienceMs: number
   hasLeft: () => boolean
 }
@@ -36,17 +38,17 @@ const passed = [
 ]
 
 /**
- * Sends a call to a replica of a service, once more to another where that is safe. The head of the answer may take `patienceMs`.
+ * Sends a call to a replica of a service, once more to another where that is safe. The head of the answer may take `patienceMs`, both tries together.
  * Throws `upstream_unavailable`, `upstream_timeout`, `internal_error` and ClientLeft.
  */
 export async function forward(upstream: Upstream, call: Call): Promise<Received> {
-  const isRepeatable = call.method === 'GET' || call.method === 'HEAD' || call.headers.has('idempotency-key')
+  const until = performance.now() + call.patienceMs
   let replica = upstream.pick()
   for (let attempt = 1; replica; attempt++) {
     const tried: Replica = replica
     tried.busy++
     try {
-      const received = await tried.wire.send(sentOf(call, tried, attempt))
+      const received = await tried.wire.send(sentOf(call, tried, attempt, until - performance.now()))
       upstream.succeeded(tried)
       return checked(received)
     } catch (error) {
@@ -56,7 +58,7 @@ export async function forward(upstream: Upstream, call: Call): Promise<Received>
       log.warn({ requestId: call.requestId, replica: tried.url, attempt, error: error.kind }, 'a replica failed')
       if (error.kind === 'late') throw new Problem('upstream_timeout')
       const next = upstream.pick(tried)
-      if (attempt > 1 || !(error.kind === 'refused' ? next !== tried : isRepeatable)) break
+      if (attempt > 1 || !(error.kind === 'refused' ? next !== tried : call.isRepeatable)) break
       replica = next
     } finally {
       tried.busy--
@@ -69,12 +71,12 @@ export async function forward(upstream: Upstream, call: Call): Promise<Received>
 export class ClientLeft extends Error {}
 
 /** A second try gets a connection of its own: after a loss the others may be gone as well. */
-const sentOf = (call: Call, { url }: Replica, attempt: number): Sent => ({
+const sentOf = (call: Call, { url }: Replica, attempt: number, patienceMs: number): Sent => ({
   head: headOf(call, url.slice(7)),
   body: call.body,
   isHead: call.method === 'HEAD',
   isFresh: attempt > 1,
-  patienceMs: call.patienceMs,
+  patienceMs,
   hasLeft: call.hasLeft
 })
 

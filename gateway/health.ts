@@ -3,15 +3,23 @@ import { type Service, services } from './routes.ts'
 import type { Upstream } from './upstreams.ts'
 
 const ASK_MS = 2_000
+const KEPT_MS = 1_000
 /** Without these two nobody can book; mails wait in the queue for the notifier. */
 const critical: Service[] = ['auth', 'scheduling']
 
 /** `GET /health`: the system as a whole, 503 where a part is down that nothing goes on without. */
-export const health = (upstreams: Record<Service, Upstream>) =>
-  new Elysia({ name: 'health' }).get(
+export const health = (upstreams: Record<Service, Upstream>) => {
+  let last: { at: number; states: Promise<(readonly [Service, 'up' | 'degraded' | 'down'])[]> } | undefined
+  // whoever asks often asks the replicas no more often than once a second
+  const statesNow = () => {
+    if (!last || performance.now() - last.at > KEPT_MS)
+      last = { at: performance.now(), states: Promise.all(services.map(async (name) => [name, await stateOf(upstreams[name])] as const)) }
+    return last.states
+  }
+  return new Elysia({ name: 'health' }).get(
     '/health',
     async ({ set }) => {
-      const states = await Promise.all(services.map(async (name) => [name, await stateOf(upstreams[name])] as const))
+      const states = await statesNow()
       const isDown = states.some(([name, state]) => state === 'down' && critical.includes(name))
       if (isDown) set.status = 503
       set.headers['cache-control'] = 'no-store'
@@ -20,6 +28,7 @@ export const health = (upstreams: Record<Service, Upstream>) =>
     },
     { detail: { summary: 'The health of the whole system', tags: ['Operations'], security: [] } }
   )
+}
 
 /** Up where one replica at least is ready; of several, `degraded` where not all are. */
 async function stateOf(upstream: Upstream): Promise<'up' | 'degraded' | 'down'> {

@@ -45,6 +45,13 @@ test('log-in has a tighter one of its own', async () => {
   expect((await from('192.0.2.50')).status).toBe(200)
 })
 
+test('bad tokens and unknown paths count against the address too', async () => {
+  const statuses: number[] = []
+  for (const path of ['/v1/waitlist', '/v1/nowhere', '/v1/waitlist', '/v1/waitlist', '/v1/waitlist'])
+    statuses.push((await from('192.0.2.70', path, { headers: { authorization: 'Bearer a.b.c' } })).status)
+  expect(statuses).toEqual([401, 404, 401, 401, 429])
+})
+
 test('pages count as calls without a token do, and the health does not', async () => {
   const statuses: number[] = []
   for (const path of ['/problems', '/assets/page.css', '/docs', '/problems', '/assets/page.css', '/nowhere'])

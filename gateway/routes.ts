@@ -7,8 +7,11 @@ export type Service = (typeof services)[number]
 /** Which limit a call counts against besides the general one. */
 export type Tier = 'general' | 'login' | 'refresh' | 'register' | 'reset'
 
-/** One call of the public API. `roles`: null for everybody without a token, empty for any caller with one. */
-export type Route = { method: string; path: string; service: Service; roles: readonly Role[] | null; tier: Tier }
+/**
+ * One call of the public API. `roles`: null for everybody without a token, empty for any caller with one. `keyed`: the service honours an
+ * `Idempotency-Key`, so that a call with one may be repeated.
+ */
+export type Route = { method: string; path: string; service: Service; roles: readonly Role[] | null; tier: Tier; keyed: boolean }
 
 /** The call that has no end: the changes of a person's appointments as they happen. */
 export const STREAM = '/v1/events'
@@ -97,5 +100,12 @@ const table = { auth, scheduling, notifier } satisfies Record<Service, Row[]>
 
 /** Every call that a client can make of a service: what is not here cannot be reached. */
 export const routes: Route[] = services.flatMap((service) =>
-  table[service].map(([method, path, access, tier = 'general']) => ({ method, path, service, roles: rolesOf(access), tier }))
+  table[service].map(([method, path, access, tier = 'general']) => ({
+    method,
+    path,
+    service,
+    roles: rolesOf(access),
+    tier,
+    keyed: method === 'POST' && path.startsWith('/v1/appointments')
+  }))
 )

@@ -190,5 +190,7 @@ test('the health of the whole says which service is down', async () => {
   }
   expect(await health()).toEqual([200, { status: 'degraded', services: { auth: 'up', scheduling: 'up', notifier: 'down' } }])
   await auth.stop()
+  // asked of the replicas once a second at most
+  await eventually(async () => (await health())[0] === 503)
   expect(await health()).toEqual([503, { status: 'down', services: { auth: 'down', scheduling: 'up', notifier: 'down' } }])
 })

@@ -39,18 +39,23 @@ export async function upstreamOf(
   const origins = address.split(',').map((part) => new URL(part.trim()))
   let replicas: Replica[] = []
 
+  const found = new Map<URL, string[]>()
   const urlsOf = async (origin: URL): Promise<string[]> => {
     const host = origin.hostname.replace(/^\[|\]$/g, '')
     if (isIP(host)) return [origin.origin]
     const port = origin.port ? `:${origin.port}` : ''
     try {
-      const found = await resolve(host)
+      const addresses = await resolve(host)
       // localhost has two families of addresses and one process behind them
-      return (host === 'localhost' ? found.slice(0, 1) : found).map((ip) => `${origin.protocol}//${isIP(ip) === 6 ? `[${ip}]` : ip}${port}`)
+      const own = host === 'localhost' ? addresses.slice(0, 1) : addresses
+      found.set(
+        origin,
+        own.map((ip) => `${origin.protocol}//${isIP(ip) === 6 ? `[${ip}]` : ip}${port}`)
+      )
     } catch {
       // a name server that is away for a moment must not empty the list
-      return replicas.map(({ url }) => url).filter((url) => origins.length === 1 && url.endsWith(port))
     }
+    return found.get(origin) ?? []
   }
   const refresh = async () => {
     const urls = [...new Set((await Promise.all(origins.map(urlsOf))).flat())]

@@ -107,6 +107,16 @@ test('a connection serves one call after the other, but never one that left some
   expect([await next(), await next()]).toEqual([2, 3])
 })
 
+test('a connection whose answer was read late serves the next call', async () => {
+  const long = 'x'.repeat(600_000)
+  const { wire, connections } = scripted([`${OK}Content-Length: ${long.length}\r\n\r\n${long}`], [`${OK}Content-Length: 2\r\n\r\nhi`])
+  const first = await wire.send(call({ patienceMs: 2_000 }))
+  await Bun.sleep(50)
+  expect((await textOf(first))?.length).toBe(long.length)
+  expect(await textOf(await wire.send(call()))).toBe('hi')
+  expect(connections()).toBe(1)
+})
+
 test('a second try gets a connection of its own', async () => {
   const plain = [`${OK}Content-Length: 0\r\n\r\n`]
   const { wire, connections } = scripted(plain, plain)

@@ -71,15 +71,20 @@ export function wireTo(url: string): Wire {
   let isClosed = false
 
   const release = (line: Line): void => {
+    // a reader who was slow at the end had it paused: the next call must hear its answer
+    line.socket?.resume()
     line.body = undefined
     line.idleSince = performance.now()
     if (isClosed || idle.length >= MOST_IDLE) line.socket?.end()
     else if (line.socket) idle.push(line)
   }
-  const begin = (line: Line, exchange: Exchange): void => {
+  /** False where the line was closed already and nothing was sent. */
+  const begin = (line: Line, exchange: Exchange): boolean => {
+    const head = Buffer.from(exchange.head, 'latin1')
+    if (!write(line, exchange.body ? Buffer.concat([head, exchange.body]) : head)) return false
     line.exchange = exchange
     exchange.line = line
-    write(line, exchange.body ? Buffer.concat([Buffer.from(exchange.head, 'latin1'), exchange.body]) : Buffer.from(exchange.head, 'latin1'))
+    return true
   }
   const received = (line: Line, bytes: Buffer): void => {
     try {
@@ -117,7 +122,9 @@ export function wireTo(url: string): Wire {
     if (!feedBody(body, bytes)) return
     line.exchange = undefined
     if (body.stays) {
-      release(line)
+      // an answer that came before the whole call was sent: what is left of it must not run into the next
+      if (line.unsent) line.socket?.terminate()
+      else release(line)
       return
     }
     // a replica that bids farewell means all of its connections: a call on one of them could meet its end
@@ -151,7 +158,7 @@ export function wireTo(url: string): Wire {
           }
           line.socket = socket
           socket.setNoDelay(true)
-          begin(line, exchange)
+          if (!begin(line, exchange)) refused(exchange)
         },
         data: (_, bytes) => received(line, bytes),
         drain: () => {
@@ -179,9 +186,8 @@ export function wireTo(url: string): Wire {
       new Promise((resolve, reject) => {
         const exchange: Exchange = { ...sent, resolve, reject, line: undefined, since: performance.now() }
         running.add(exchange)
-        const line = sent.isFresh ? undefined : idle.pop()
-        if (line) begin(line, exchange)
-        else connect(exchange)
+        for (let line = sent.isFresh ? undefined : idle.pop(); line; line = idle.pop()) if (begin(line, exchange)) return
+        connect(exchange)
       }),
     close: () => {
       isClosed = true
@@ -196,9 +202,11 @@ function refused(exchange: Exchange): void {
   if (running.has(exchange)) fail(exchange, 'refused')
 }
 
-function write(line: Line, bytes: Buffer): void {
+/** Writes what goes and keeps the rest for later; false where the line is closed. */
+function write(line: Line, bytes: Buffer): boolean {
   const written = line.socket?.write(bytes) ?? -1
   if (written >= 0 && written < bytes.length) line.unsent = bytes.subarray(written)
+  return written >= 0
 }
 
 function finish(exchange: Exchange, received: Received): void {

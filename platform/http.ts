@@ -149,10 +149,12 @@ export type Listener = { port: number; stop: () => Promise<void> }
 
 /** How long clients that keep connections are told to leave them before the listener goes, in milliseconds. */
 const FAREWELL_MS = 500
+/** How long a stop then waits for what runs before it cuts it off. */
+const PATIENCE_MS = 6_000
 
 /**
  * Listens on one port alone; a port in use is an error and never shared in silence. `stop` first bids every client farewell with `Connection: close`, so
- * that none is cut off in the act of asking, and then waits for what runs.
+ * that none is cut off in the act of asking, and then waits for what runs, at most 6 s.
  */
 export function listen(handler: Handler, { port, host }: { port: number; host: string }): Listener {
   let isLeaving = false
@@ -175,7 +177,9 @@ export function listen(handler: Handler, { port, host }: { port: number; host: s
   const stop = async () => {
     isLeaving = true
     await Bun.sleep(FAREWELL_MS)
+    const cutOff = setTimeout(() => server.stop(true), PATIENCE_MS)
     await server.stop()
+    clearTimeout(cutOff)
   }
   return { port: server.port ?? port, stop }
 }

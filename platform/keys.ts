@@ -15,6 +15,7 @@ export type Trust = {
 const UNKNOWN_KEY_COOLDOWN_MS = 30_000
 const KEYS_EVERY_MS = 60_000
 const ENDED_EVERY_MS = 1_000
+const ASK_MS = 900
 /** Access tokens run 10 min; an ended session is remembered a little longer. */
 const REMEMBERED_MS = 11 * 60_000
 /** Sessions that ended in a transaction that committed late are asked for again. */
@@ -31,10 +32,20 @@ export async function trustAuth(authUrl: string): Promise<Trust> {
   let since = new Date(Date.now() - REMEMBERED_MS).toISOString()
   const ended = new Map<string, number>()
 
-  const get = async <T>(path: string): Promise<T> => {
-    const response = await fetch(`${addresses[turn++ % addresses.length]}${path}`, { signal: AbortSignal.timeout(2_000) })
+  const getFrom = async <T>(address: string | undefined, path: string): Promise<T> => {
+    const response = await fetch(`${address}${path}`, { signal: AbortSignal.timeout(ASK_MS) })
     if (!response.ok) throw new Error(`auth answered ${response.status} to ${path.split('?')[0]}`)
     return (await response.json()) as T
+  }
+  /** Asks the next address, and where it does not answer the others at once: an ended session is not to wait for a replica that is gone. */
+  const get = async <T>(path: string): Promise<T> => {
+    for (let others = addresses.length - 1; ; others--) {
+      try {
+        return await getFrom<T>(addresses[turn++ % addresses.length], path)
+      } catch (error) {
+        if (others === 0) throw error
+      }
+    }
   }
   const fetchKeys = async () => {
     keys = createLocalJWKSet(await get<JSONWebKeySet>('/.well-known/jwks.json'))

@@ -65,8 +65,12 @@ test('it becomes ready, takes in who is registered, answers, describes itself, a
   expect(Object.keys(described.paths)).toContain('/v1/appointments/{id}/reschedule')
   expect(Object.keys(described.paths).filter((path) => path.includes('internal'))).toEqual([])
 
+  // whoever follows live changes is sent elsewhere, and holds nobody up
+  const live = await fetch(`${url}/v1/events`, { headers: { authorization } })
+  const heard = live.text()
   child.kill('SIGTERM')
   expect(await child.exited).toBe(0)
+  expect(await heard).toStartWith('retry: 2000')
   const log = await new Response(child.stdout).text()
   expect(log).toContain('"stopped"')
   expect(log).not.toContain('could not be stopped cleanly')

@@ -48,10 +48,11 @@ const server = listen(handlerOf(app), { port: settings.PORT, host: settings.HOST
 
 stopOnSignal([
   ['readiness', drain],
+  ['streams', changes.stop],
   ['requests', server.stop],
   ['consumer', bus.stopConsuming],
   ['retries', consuming.stop],
-  ['jobs', () => Promise.all([stopExpiry(), stopLearning(), changes.stop(), clearInterval(purge)])],
+  ['jobs', () => Promise.all([stopExpiry(), stopLearning(), clearInterval(purge)])],
   ['relay', relay.stop],
   ['broker', bus.close],
   ['keys', trust.stop],

@@ -48,6 +48,8 @@ export function startDelivery(needs: Needs, connections: number): Delivery {
   let wake = () => {}
   const deafen = composed.hear(() => wake())
 
+  const held = () => [...underWay.keys(), ...ready.map(({ mail }) => mail.id)]
+
   /** Nothing more leaves for now: what has not been tried goes back as it was. */
   const giveUp = async (ids: string[]) => {
     const untried = [...ids, ...ready.map(({ mail }) => mail.id)]
@@ -99,9 +101,10 @@ export function startDelivery(needs: Needs, connections: number): Delivery {
     if (claimed.length === 0) return
     from = new Date(Math.min(...claimed.map(({ wasDueAt }) => wasDueAt.getTime())))
     const readAt = performance.now()
+    // a machine that slept, or a clock that was set, ends the leases of mails that are here already
     const mails = await readClaimed(
       sql,
-      claimed.map(({ id }) => id)
+      claimed.flatMap(({ id }) => (held().includes(id) ? [] : id))
     )
     ready.push(...mails.map((mail) => ({ mail, readAt })))
     pump()

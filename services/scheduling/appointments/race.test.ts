@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from 'bun:test'
+import { afterAll, beforeAll, beforeEach, expect, test } from 'bun:test'
 import type { UserSnapshot } from '#platform/events'
 import { type Answer, expected, none, outcome, type Rig, startRig, word } from '../testing.ts'
 
@@ -7,8 +7,11 @@ let rig: Rig
 let crowd: UserSnapshot[]
 beforeAll(async () => {
   rig = await startRig({ replicas: 2, max: 20 })
-  crowd = await Promise.all(Array.from({ length: 100 }, () => rig.patient()))
 }, 60_000)
+// people who have won nothing yet: whoever has an appointment then is refused for another reason
+beforeEach(async () => {
+  crowd = await Promise.all(Array.from({ length: 100 }, () => rig.patient()))
+})
 afterAll(() => rig?.stop())
 
 const counted = (answers: Answer[]) => {

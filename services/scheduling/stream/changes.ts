@@ -11,12 +11,19 @@ type Change = Position & { appointmentId: string; action: string; status: string
 /** Gets told that there is something new. */
 type Listener = () => void
 
-/** The live changes of this process: one LISTEN on the database, and whoever listens here. */
-export type Changes = { listen: (personId: string, listener: Listener) => () => void; stop: () => Promise<void> }
+/** The live changes of this process: one LISTEN on the database, and whoever listens here. `stop` ends every stream, so that the process can: clients come again, elsewhere. */
+export type Changes = {
+  listen: (personId: string, listener: Listener) => () => void
+  /** Has a stream ended when the process stops; gives the function that takes this back. */
+  endOnStop: (end: () => void) => () => void
+  stop: () => Promise<void>
+}
 
 /** Follows the history of every replica by the database's NOTIFY. */
 export async function followChanges(sql: Sql): Promise<Changes> {
   const listeners = new Map<string, Set<Listener>>()
+  const streams = new Set<() => void>()
+  let isStopped = false
   const tell = (personId: string) => {
     for (const listener of listeners.get(personId) ?? []) listener()
   }
@@ -39,7 +46,16 @@ export async function followChanges(sql: Sql): Promise<Changes> {
         if (own.size === 0) listeners.delete(personId)
       }
     },
-    stop: () => listening.unlisten().catch(() => {})
+    endOnStop: (end) => {
+      if (isStopped) queueMicrotask(end)
+      streams.add(end)
+      return () => streams.delete(end)
+    },
+    stop: async () => {
+      isStopped = true
+      for (const end of streams) end()
+      await listening.unlisten().catch(() => {})
+    }
   }
 }
 
@@ -135,8 +151,10 @@ export async function streamOf(
         look()
       }, HEARTBEAT_MS)
       const end = setTimeout(() => close(), Math.max(0, until - Date.now()))
+      const stay = changes.endOnStop(() => close())
       close = () => {
         open = false
+        stay()
         unlisten()
         clearInterval(beat)
         clearTimeout(end)
