@@ -123,11 +123,13 @@ function describe(operation: Operation, method: string, path: string) {
     }
   }
   for (const [status, response] of Object.entries(responses)) response.description ||= Number(status) < 300 ? 'Done' : 'Nothing new'
-  const always = ['internal_error', 'rate_limited', 'overloaded', 'upstream_unavailable', ...(open ? [] : ['unauthenticated', 'forbidden'])]
+  const always = ['bad_request', 'internal_error', 'rate_limited', 'overloaded', 'upstream_unavailable', 'upstream_timeout']
+  const withToken = open ? [] : ['unauthenticated', 'token_expired', 'token_invalid', 'token_revoked', 'forbidden']
   const withInput = operation.requestBody || operation.parameters ? ['validation_failed'] : []
   const withBody = operation.requestBody ? ['malformed_json', 'unsupported_media_type', 'body_too_large'] : []
   const named = operation['x-problems'] ?? []
-  for (const [status, codes] of problemsOf([...always, ...withInput, ...withBody, ...named])) {
+  const withPath = path.includes('{') && !problemsOf(named).has('404') ? ['not_found'] : []
+  for (const [status, codes] of problemsOf([...always, ...withToken, ...withPath, ...withInput, ...withBody, ...named])) {
     responses[status] ??= {
       description: codes.map(({ code, title }) => `\`${code}\`: ${title}`).join('; '),
       content: problemContent(codes, status)
