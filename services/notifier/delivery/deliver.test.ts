@@ -170,6 +170,21 @@ test('a mail of a process that died after its claim is sent by another when the 
   expect(second?.parsed.messageId).toBe(first?.parsed.messageId ?? '')
 })
 
+test('a clock that jumps past its lease does not send a mail again that is under way', async () => {
+  const { doctor, patient } = await parties()
+  rig.sink.manners.set(patient.email, ['hang'])
+  await tell('healthmed.appointment.requested.v1', someAppointment(doctor, patient))
+  await settled(patient, 'sending')
+  pass({ seconds: 60 })
+  // claimed once more, by the one who has it
+  await eventually(async () => (await mailsOf(patient))[0]?.attempts === 2)
+  await Bun.sleep(200)
+  expect(rig.sink.to(patient.email)).toHaveLength(0)
+  await settled(patient, 'pending', 2)
+  pass({ minutes: 1 })
+  await settled(patient, 'sent', 3)
+})
+
 test('a mail that cannot be composed ends as failed and holds nobody up', async () => {
   const { doctor, patient } = await parties()
   const lost = somePatient({ email: 'a@example.com, b@example.com' })

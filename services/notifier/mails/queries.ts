@@ -29,7 +29,8 @@ const write = batchedOn(async (tx: Db, mails: { cause: Cause; mail: NewMail }[])
     id: Bun.randomUUIDv7(),
     event_id: cause.id,
     event_type: cause.type,
-    event_at: cause.time,
+    // to the millisecond, as every clock here: rounded up it would be due a moment after it is looked for
+    event_at: new Date(cause.time),
     template,
     recipient_id: recipientId,
     appointment_id: appointment?.id ?? null,
@@ -61,7 +62,7 @@ const callForward = batchedOn(async (tx: Db, mails: { id: string; recipientId: s
     SQL`with earlier as materialized (
           select m.id, a.now_at::timestamptz
             from unnest(${mails.map(({ id }) => id)}::uuid[], ${mails.map(({ recipientId }) => recipientId)}::uuid[],
-                        ${mails.map(({ version }) => version)}::int[], ${mails.map(({ now }) => now)}::text[])
+                        ${mails.map(({ version }) => version)}::int[], ${mails.map(({ now }) => new Date(now).toISOString())}::text[])
                  as a(appointment_id, recipient_id, version, now_at)
                  cross join lateral (select id from mails
                                       where appointment_id = a.appointment_id and recipient_id = a.recipient_id and version < a.version offset 0) as m)
