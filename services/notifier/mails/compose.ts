@@ -51,7 +51,7 @@ export function compose(draft: Draft, sender: Sender): SendMailOptions {
     subject: oneLine(content.subject),
     text: toText(content, frame),
     html: toHtml(content, frame),
-    // a third less work than quoted-printable for every mail, and as good for text with accents
+    // a third less work for nodemailer than quoted-printable, and as good for text with accents
     textEncoding: 'base64',
     ...(calendar && { alternatives: [calendar] }),
     headers: { 'Auto-Submitted': 'auto-generated', 'Content-Language': facts.locale },
