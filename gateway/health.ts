@@ -26,7 +26,7 @@ export const health = (upstreams: Record<Service, Upstream>) => {
       const status = isDown ? 'down' : states.every(([, state]) => state === 'up') ? 'up' : 'degraded'
       return { status, services: Object.fromEntries(states) }
     },
-    { detail: { summary: 'The health of the whole system', tags: ['Operations'], security: [] } }
+    { detail: { summary: 'The health of the whole system', tags: ['Operations'] } }
   )
 }
 

@@ -3,7 +3,7 @@ export const actors = ['nobody', 'patientA', 'patientB', 'doctorA', 'doctorB', '
 /** One of them. */
 export type Actor = (typeof actors)[number]
 
-/** What the id in a path stands for. All but users, notifications and feeds are somebody's own. */
+/** What the id in a path stands for. All but users, notifications, feeds and problems are somebody's own. */
 export type Subject =
   | 'doctor'
   | 'exception'
@@ -17,6 +17,7 @@ export type Subject =
   | 'pending doctor'
   | 'some patient'
   | 'notification'
+  | 'problem'
 
 /** `public` lets everybody in, `any` whoever has a good token, `party` patients and doctors. */
 export type Access = 'public' | 'any' | 'patient' | 'doctor' | 'party' | 'admin'
@@ -38,10 +39,15 @@ const slot = ({ doctorA, freeSlot }: World) => ({ doctorId: doctorA, start: free
 const wrongPassword = { password: 'not the password' }
 
 /**
- * Every operation of the public API and who may call it: the authorisation matrix. The test compares it with what the services document and the
- * gateway lets through, so that none is added without a row.
+ * Every operation of the public API and who may call it: the authorisation matrix. The test compares it with what all four processes document and
+ * what the gateway lets through, so that none is added without a row.
  */
 export const matrix: Record<string, Row> = {
+  'GET /health': { access: 'public', status: 200 },
+  'GET /problems': { access: 'public', status: 200 },
+  'GET /problems/:code': { access: 'public', subject: 'problem', status: 200 },
+  'GET /ops/state': { access: 'admin', status: 200 },
+
   'GET /.well-known/jwks.json': { access: 'public', status: 200 },
   'POST /v1/auth/patients': { access: 'public', body: ({ fresh }) => fresh(), status: 201 },
   'POST /v1/auth/doctors': { access: 'public', body: {}, status: 422 },

@@ -72,13 +72,27 @@ async function verify(token: string, keyFor: Trust['keyFor'], nowMs: number): Pr
   }
 }
 
+const enforced = new WeakMap<object, readonly Role[]>()
+
 /**
  * Gives the routes below it `who`, the caller, and refuses other roles than those named (none named: any). It runs before validation: who may not
  * call learns nothing of the schema.
  */
-export const bearer = (verify: Verify, ...allowed: Role[]) =>
-  new Elysia({ name: 'bearer', seed: allowed }).derive({ as: 'scoped' }, async ({ request }) => {
+export const bearer = (verify: Verify, ...allowed: Role[]) => {
+  const check = async ({ request }: { request: Request }) => {
     const who = await verify(request.headers.get('authorization'))
     if (allowed.length > 0 && !allowed.includes(who.role)) throw new Problem('forbidden')
     return { who }
-  })
+  }
+  enforced.set(check, allowed)
+  return new Elysia({ name: 'bearer', seed: allowed }).derive({ as: 'scoped' }, check)
+}
+
+/** Who may call a route of an app, by the check that runs before it: null for everybody without a token, none for any caller with one. */
+export function rolesOf({ hooks }: { hooks: { transform?: unknown } }): readonly Role[] | null {
+  for (const { fn } of [hooks.transform ?? []].flat() as { fn: object }[]) {
+    const allowed = enforced.get(fn)
+    if (allowed) return allowed
+  }
+  return null
+}

@@ -1,5 +1,6 @@
 import { expect, test } from 'bun:test'
 import { Elysia, t } from 'elysia'
+import { bearer } from './caller.ts'
 import { docs } from './docs.ts'
 import { http, problems } from './http.ts'
 import { Uuid } from './schema.ts'
@@ -7,22 +8,27 @@ import { Uuid } from './schema.ts'
 type Operation = {
   responses: Record<string, { description: string; content?: Record<string, { schema: Record<string, unknown> }> }>
   security?: unknown[]
+  parameters?: { name: string; in: string }[]
+  'x-roles'?: string[]
 }
 type Document = { paths: Record<string, Record<string, Operation>> }
 
+const own = new Elysia().use(bearer(() => Promise.reject(new Error('nobody')), 'doctor')).post('/v1/things', ({ body }) => body, {
+  body: t.Object({ name: t.String() }),
+  detail: { summary: 'Make one', 'x-headers': ['Idempotency-Key'] } as object
+})
 const things = new Elysia()
   .get('/v1/things/:id/file.ics', () => ({ next: null, kind: 'a' as const }), {
     params: t.Object({ id: Uuid }),
     response: { 200: t.Object({ next: t.Union([t.String(), t.Null()]), kind: t.Union([t.Literal('a'), t.Literal('b')]) }) },
-    detail: { summary: 'A file', security: [], 'x-problems': ['slot_taken'] } as object
+    detail: { summary: 'A file', 'x-problems': ['slot_taken'] } as object
   })
   .get('/v1/either', () => ({ a: 'x' }), {
     response: { 200: t.Union([t.Object({ a: t.String() }), t.Object({ path: t.Number() })]) },
-    detail: { summary: 'One of two', security: [] }
+    detail: { summary: 'One of two' }
   })
   .delete('/v1/things', () => {}, { response: { 204: t.Void() }, detail: { summary: 'Empty' } })
-  .post('/v1/things', ({ body }) => body, { body: t.Object({ name: t.String() }), detail: { summary: 'Make one' } })
-const app = new Elysia(http).use(problems).use(docs('Things', 'All about things.')).use(things)
+const app = new Elysia(http).use(problems).use(docs('Things', 'All about things.')).use(things).use(own)
 const document = async () => (await (await app.handle(new Request('http://localhost/docs/json'))).json()) as Document
 
 test('paths with a dot are there, null and literals are as OpenAPI 3.0 has them', async () => {
@@ -38,8 +44,14 @@ test('every answer is described, the named problems stand beside those of all', 
   for (const operation of [file, make])
     expect(Object.values(operation?.responses ?? {}).every(({ description }) => description.length > 0)).toBe(true)
   expect(file?.responses['409']?.description).toContain('slot_taken')
-  expect([file?.security, make?.security]).toEqual([[], [{ bearer: [] }]])
   expect(Object.keys(make?.responses ?? {})).toEqual(expect.arrayContaining(['401', '403', '415', '422', '429', '500']))
+})
+
+test('who may call is what the app checks, and headers with a meaning are told', async () => {
+  const { paths } = await document()
+  const [file, make] = [paths['/v1/things/{id}/file.ics']?.get, paths['/v1/things']?.post]
+  expect([file?.security, file?.['x-roles'], make?.security, make?.['x-roles']]).toEqual([[], undefined, [{ bearer: [] }], ['doctor']])
+  expect(make?.parameters).toEqual([expect.objectContaining({ name: 'Idempotency-Key', in: 'header', required: false })])
 })
 
 test('asked twice it says the same, and the plugin’s own page is not there', async () => {

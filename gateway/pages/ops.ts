@@ -51,7 +51,7 @@ export function opsState(upstreams: Record<Service, Upstream>, verify: Verify) {
     },
     {
       response: { 200: StateAnswer },
-      detail: { summary: 'Processes, outbox, queues and mails at this moment', tags: ['Operations'], security: [{ bearer: [] }] }
+      detail: { summary: 'Processes, outbox, queues and mails at this moment', tags: ['Operations'] }
     }
   )
 }

@@ -17,7 +17,7 @@ const entries = [...codes].map(([code, found]) => ({
 export const problemPages = new Elysia({ name: 'problem-pages' })
   .get('/problems', ({ request }) => (wantsPage(request) ? (listPage() as never) : { items: entries }), {
     response: { 200: t.Object({ items: t.Array(Entry) }) },
-    detail: { summary: 'Every code that a problem can have', tags: ['Problems'], security: [] }
+    detail: { summary: 'Every code that a problem can have', tags: ['Problems'] }
   })
   .get(
     '/problems/:code',
@@ -29,7 +29,7 @@ export const problemPages = new Elysia({ name: 'problem-pages' })
     {
       params: t.Object({ code: t.String({ pattern: '^[a-z_]{1,64}$', examples: ['slot_taken'] }) }),
       response: { 200: Entry },
-      detail: { summary: 'What a code means', tags: ['Problems'], security: [], 'x-problems': ['not_found'] } as object
+      detail: { summary: 'What a code means', tags: ['Problems'], 'x-problems': ['not_found'] } as object
     }
   )
 

@@ -16,7 +16,7 @@ export const accountRoutes = (needs: Needs) =>
       {
         body: PatientWish,
         response: { 201: User },
-        detail: { summary: 'Register as a patient', security: [], 'x-problems': registrationProblems } as object
+        detail: { summary: 'Register as a patient', 'x-problems': registrationProblems } as object
       }
     )
     .post(
@@ -29,7 +29,6 @@ export const accountRoutes = (needs: Needs) =>
           summary: 'Register as a doctor',
           description:
             'A new doctor is pending: profile and hours can be filled in, but nobody finds or books the doctor before an admin approves.',
-          security: [],
           'x-problems': [...registrationProblems, 'invalid_crm', 'crm_taken']
         } as object
       }

@@ -15,7 +15,7 @@ export const emailRoutes = (needs: Needs) =>
       {
         body: t.Object({ token: t.String({ maxLength: 256 }) }),
         response: { 204: t.Void() },
-        detail: { summary: 'Verify an address with the token of the mail', security: [], 'x-problems': ['mail_token_invalid'] } as object
+        detail: { summary: 'Verify an address with the token of the mail', 'x-problems': ['mail_token_invalid'] } as object
       }
     )
     .use(bearer(needs.verify))

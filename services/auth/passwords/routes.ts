@@ -19,7 +19,7 @@ export const passwordRoutes = (needs: Needs) =>
           email: t.String({ minLength: 3, maxLength: 320, pattern: '^\\s*\\S+@\\S+\\s*$', examples: ['ana@example.com'] })
         }),
         response: { 202: t.Void() },
-        detail: { summary: 'Ask for a mail to set a new password', security: [] }
+        detail: { summary: 'Ask for a mail to set a new password' }
       }
     )
     .post(
@@ -33,7 +33,6 @@ export const passwordRoutes = (needs: Needs) =>
         response: { 204: t.Void() },
         detail: {
           summary: 'Set a new password with the token of the mail',
-          security: [],
           'x-problems': ['mail_token_invalid', 'weak_password']
         } as object
       }

@@ -19,7 +19,7 @@ const loginProblems = ['invalid_credentials', 'too_many_attempts', 'account_disa
 export const sessionRoutes = (needs: Needs) => new Elysia({ name: 'sessions' }).use(openRoutes(needs)).use(ownRoutes(needs))
 
 const openRoutes = (needs: Needs) =>
-  new Elysia({ name: 'sessions-open', prefix: '/v1/auth', detail: { tags: ['Sessions'], security: [] } })
+  new Elysia({ name: 'sessions-open', prefix: '/v1/auth', detail: { tags: ['Sessions'] } })
     .post('/login', ({ body, request }) => login(needs, body, needs.clientOf(request), needs.clock()), {
       body: t.Object({
         identifier: t.String({ minLength: 1, maxLength: 320, description: 'E-mail, CPF or CRM', examples: ['ana@example.com'] }),

@@ -23,7 +23,7 @@ export const tokenRoutes = ({ sql, keys, clock }: Needs) =>
       },
       {
         response: { 200: t.Object({ keys: t.Array(Jwk) }) },
-        detail: { summary: 'The public signing keys (RFC 7517)', tags: ['Tokens'], security: [] }
+        detail: { summary: 'The public signing keys (RFC 7517)', tags: ['Tokens'] }
       }
     )
     .get(

@@ -8,7 +8,7 @@ import { DeadLetterPage, Notification, NotificationPage, NotificationQuery, Repl
 import { listNotifications, resend } from './notifications.ts'
 
 type Needs = { sql: Sql; bus: Bus; verify: Verify; clock: () => Temporal.Instant }
-const about = { tags: ['Notifications'], security: [{ bearer: [] }] }
+const about = { tags: ['Notifications'] }
 
 /** The delivery log and the dead letters, for administrators. */
 export const adminRoutes = ({ sql, bus, verify, clock }: Needs) =>

@@ -21,8 +21,13 @@ const Entry = t.Object({
   to: t.String(),
   reason: t.Optional(t.String())
 })
-const detail = (summary: string, problems: string[] = []) =>
-  ({ summary, tags: ['Appointments'], 'x-problems': [...problems, 'idempotency_key_reused', 'idempotency_in_progress'] }) as object
+const detail = (summary: string, problems: string[]) =>
+  ({
+    summary,
+    tags: ['Appointments'],
+    'x-problems': [...problems, 'idempotency_key_reused', 'idempotency_in_progress'],
+    'x-headers': ['Idempotency-Key', ...(problems.includes('version_conflict') ? ['If-Match'] : [])]
+  }) as object
 const changing = ['appointment_not_found', 'invalid_transition', 'too_late', 'version_conflict']
 
 /** Booking and everything that can happen to an appointment. */

@@ -19,8 +19,7 @@ export const calendarRoutes = ({ sql, verify, clock, publicUrl }: Needs) =>
         detail: {
           summary: 'A subscribed calendar',
           description: 'The address is the secret; calendar programs send no token.',
-          tags: ['Calendar'],
-          security: []
+          tags: ['Calendar']
         }
       }
     )

@@ -15,7 +15,7 @@ export const doctorRoutes = (needs: Needs) =>
     .use(profileRoutes(needs))
     .get('/v1/specialties', () => ({ items: [...specialties], nextCursor: null }), {
       response: { 200: PageOf(Specialty) },
-      detail: { summary: 'The 55 recognised specialties', tags: ['Doctors'], security: [] }
+      detail: { summary: 'The 55 recognised specialties', tags: ['Doctors'] }
     })
     .get('/v1/doctors', ({ query }) => searchDoctors(needs.sql, query, needs.clock()), {
       query: t.Object({
@@ -28,12 +28,12 @@ export const doctorRoutes = (needs: Needs) =>
         ...PageQuery
       }),
       response: { 200: PageOf(Doctor) },
-      detail: { summary: 'Find doctors', tags: ['Doctors'], security: [], 'x-problems': ['range_too_long'] } as object
+      detail: { summary: 'Find doctors', tags: ['Doctors'], 'x-problems': ['range_too_long'] } as object
     })
     .get('/v1/doctors/:id', ({ params }) => readDoctor(needs.sql, params.id, needs.clock()), {
       params: t.Object({ id: Uuid }),
       response: { 200: Doctor },
-      detail: { summary: 'One doctor', tags: ['Doctors'], security: [], 'x-problems': ['doctor_not_found'] } as object
+      detail: { summary: 'One doctor', tags: ['Doctors'], 'x-problems': ['doctor_not_found'] } as object
     })
 
 const profileRoutes = ({ sql, verify }: Needs) =>

@@ -32,10 +32,10 @@ export const slotRoutes = ({ sql, clock }: Needs) =>
         response: { 200: Slots, 304: t.Undefined() },
         detail: {
           summary: 'Free slots of a doctor',
-          description: 'Dates are of the doctor’s zone, both included, at most 62; by default the next 7 days. Honours `If-None-Match`.',
+          description: 'Dates are of the doctor’s zone, both included, at most 62; by default the next 7 days.',
           tags: ['Slots'],
-          security: [],
-          'x-problems': ['doctor_not_found', 'range_too_long']
+          'x-problems': ['doctor_not_found', 'range_too_long'],
+          'x-headers': ['If-None-Match']
         } as object
       }
     )
@@ -47,5 +47,5 @@ export const slotRoutes = ({ sql, clock }: Needs) =>
         limit: t.Optional(queryInteger(1, 100, { path: '/limit', examples: ['20'] }))
       }),
       response: { 200: Earliest },
-      detail: { summary: 'Earliest free slots of a specialty', tags: ['Slots'], security: [], 'x-problems': ['range_too_long'] } as object
+      detail: { summary: 'Earliest free slots of a specialty', tags: ['Slots'], 'x-problems': ['range_too_long'] } as object
     })
