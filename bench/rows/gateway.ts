@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { exportJWK, exportSPKI, generateKeyPair, SignJWT } from 'jose'
 import { AUDIENCE, ISSUER, TOKEN_TYPE } from '#platform/caller'
 import { freePort } from '#platform/ports'
+import { allocation } from '../../dev/services.ts'
 import { judged, perSecond, type Result } from '../row.ts'
 import { ensureTool, installPeers } from '../tools.ts'
 
@@ -59,6 +60,7 @@ async function startAll(dir: string, start: (command: string[], env: Record<stri
   start(['nginx', '-p', dir, '-c', join(dir, 'nginx.conf')], {})
   start([process.execPath, 'gateway/main.ts'], {
     ...env('gateway'),
+    ...allocation,
     OPS_PORT: String(freePort()),
     AUTH_URL: upstream,
     SCHEDULING_URL: upstream,

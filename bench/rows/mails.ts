@@ -59,6 +59,7 @@ async function lastMails(world: World, people: People): Promise<Result> {
 async function burstOf(world: World, people: People): Promise<Result> {
   const tokens = await world.tokens(people.patients.slice(0, BURST))
   const pid = world.pidOf('notifier')
+  const doctors = people.doctors.toReversed()
   const since = new Date()
   // mails gather while their sender stands still
   process.kill(pid, 'SIGSTOP')
@@ -69,7 +70,6 @@ async function burstOf(world: World, people: People): Promise<Result> {
       seconds: 60,
       next: (nth) => {
         if (nth >= BURST) return undefined
-        const doctors = people.doctors.toReversed()
         return request('POST', '/v1/appointments', tokens[nth], wishOf({ ...people, doctors }, nth + 3 * doctors.length, 15).body)
       }
     })
