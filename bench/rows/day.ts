@@ -20,61 +20,17 @@ export async function day(
   people: People,
   { seconds, idle }: { seconds: number; idle: Record<string, number> }
 ): Promise<Result[]> {
-  const emails = Array.from({ length: 20 }, () => `${crypto.randomUUID()}@bench.example`)
-  const register = (email: string) =>
-    request('POST', '/v1/auth/patients', undefined, { name: 'Ana', email, cpf: cpf.generate(), password: PASSWORD })
-  requireStatuses(
-    await drive({ url: world.url, connections: 2, seconds: 30, next: (nth) => (emails[nth] ? register(emails[nth]) : undefined) }),
-    201
-  )
-  let tokens = await world.tokens(people.patients)
-  // they run for ten minutes
-  const renewal = setInterval(async () => {
-    tokens = await world.tokens(people.patients)
-  }, 400_000)
-  const kinds: string[] = []
-  const times: Record<string, number[]> = { slots: [], search: [], booking: [], 'sign-in': [] }
-  const open: { id: string; patient: number }[] = []
-  let bookings = 0
-  let served = 0
-
-  const next = (nth: number): string => {
-    const kind = kindOf(nth)
-    served = nth + 1
-    kinds[nth] = kind
-    if (kind === 'slots') return request('GET', `/v1/doctors/${people.doctors[(nth * 7919) % people.doctors.length]}/slots`)
-    if (kind === 'search') return request('GET', `/v1/doctors?specialty=${CODES[nth % CODES.length]}`)
-    if (kind === 'sign-in')
-      return request('POST', '/v1/auth/login', undefined, { identifier: emails[nth % emails.length], password: PASSWORD })
-    const done = open.length > 50 ? open.shift() : undefined
-    if (done) return request('POST', `/v1/appointments/${done.id}/cancel`, tokens[done.patient], { reason: 'bench' })
-    const { patient, body } = wishOf(people, bookings++ + 6 * people.doctors.length)
-    kinds[nth] = `booking ${patient}`
-    return request('POST', '/v1/appointments', tokens[patient], body)
-  }
-  const seen = ({ nth, ms: took, status, body }: Answer) => {
-    const [kind = '', patient] = (kinds[nth] ?? '').split(' ')
-    delete kinds[nth]
-    times[kind]?.push(took)
-    if (patient && status === 201) open.push({ id: JSON.parse(body.toString()).id, patient: Number(patient) })
-  }
+  const { next, seen, times, stop } = await mixOf(world, people)
   const load = { url: world.url, connections: CONNECTIONS, seconds: TOP_SECONDS, next, seen }
   const top = await drive(load)
   // as fast as it goes there are more sign-ins than the cores can hash: those past a wait of two seconds are refused, as they should be
   requireStatuses(top, 200, 201, 503)
   for (const list of Object.values(times)) list.length = 0
-  const before = served
   const middle: number[] = []
   const sampling = setInterval(() => middle.push(total(world.memory())), 5_000)
-  const outcome = await drive({
-    ...load,
-    seconds,
-    rate: top.perSecond / 2,
-    next: (nth) => next(before + nth),
-    seen: (answer) => seen({ ...answer, nth: before + answer.nth })
-  })
+  const outcome = await drive({ ...load, seconds, rate: top.perSecond / 2 })
   clearInterval(sampling)
-  clearInterval(renewal)
+  stop()
   requireStatuses(outcome, 200, 201)
   await quiet(world)
   await nothingOverlaps(world)
@@ -120,6 +76,49 @@ export async function day(
       details: { samples: middle.map((bytes) => Math.round(bytes / MB)) }
     })
   ]
+}
+
+/** The requests of a mixed day in an order without end, and the times of their answers by kind; `stop` ends the renewing of tokens. */
+async function mixOf(world: World, people: People) {
+  const emails = Array.from({ length: 20 }, () => `${crypto.randomUUID()}@bench.example`)
+  const register = (email: string) =>
+    request('POST', '/v1/auth/patients', undefined, { name: 'Ana', email, cpf: cpf.generate(), password: PASSWORD })
+  requireStatuses(
+    await drive({ url: world.url, connections: 2, seconds: 30, next: (nth) => (emails[nth] ? register(emails[nth]) : undefined) }),
+    201
+  )
+  let tokens = await world.tokens(people.patients)
+  // they run for ten minutes
+  const renewal = setInterval(async () => {
+    tokens = await world.tokens(people.patients)
+  }, 400_000)
+  const kinds: string[] = []
+  const times: Record<string, number[]> = { slots: [], search: [], booking: [], 'sign-in': [] }
+  const open: { id: string; patient: number }[] = []
+  let [asked, bookings] = [0, 0]
+
+  // each load counts its requests from nought; the order of the day goes on
+  const next = (of: number): string => {
+    const nth = asked++
+    const kind = kindOf(nth)
+    kinds[of] = kind
+    if (kind === 'slots') return request('GET', `/v1/doctors/${people.doctors[(nth * 7919) % people.doctors.length]}/slots`)
+    if (kind === 'search') return request('GET', `/v1/doctors?specialty=${CODES[nth % CODES.length]}`)
+    if (kind === 'sign-in')
+      return request('POST', '/v1/auth/login', undefined, { identifier: emails[nth % emails.length], password: PASSWORD })
+    const done = open.length > 50 ? open.shift() : undefined
+    if (done) return request('POST', `/v1/appointments/${done.id}/cancel`, tokens[done.patient], { reason: 'bench' })
+    const { patient, body } = wishOf(people, bookings++ + 6 * people.doctors.length)
+    kinds[of] = `booking ${patient}`
+    return request('POST', '/v1/appointments', tokens[patient], body)
+  }
+  const seen = ({ nth, ms: took, status, body }: Answer) => {
+    const [kind = '', patient] = (kinds[nth] ?? '').split(' ')
+    delete kinds[nth]
+    times[kind]?.push(took)
+    if (patient && status === 201) open.push({ id: JSON.parse(body.toString()).id, patient: Number(patient) })
+  }
+  return { next, seen, times, stop: () => clearInterval(renewal) }
 }
 
 const kindOf = (nth: number) => {
