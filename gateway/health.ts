@@ -1,4 +1,5 @@
-import { Elysia } from 'elysia'
+import { Elysia, t } from 'elysia'
+import { about } from '#platform/docs-about'
 import { type Service, services } from './routes.ts'
 import type { Upstream } from './upstreams.ts'
 
@@ -6,6 +7,12 @@ const ASK_MS = 2_000
 const KEPT_MS = 1_000
 /** Without these two nobody can book; mails wait in the queue for the notifier. */
 const critical: Service[] = ['auth', 'scheduling']
+
+const State = t.Union([t.Literal('up'), t.Literal('degraded'), t.Literal('down')], {
+  description: 'Degraded: some replicas are away, or a part that others go on without'
+})
+const healthOf = (description: string) =>
+  t.Object({ status: State, services: t.Object({ auth: State, scheduling: State, notifier: State }) }, { description })
 
 /** `GET /health`: the system as a whole, 503 where a part is down that nothing goes on without. */
 export const health = (upstreams: Record<Service, Upstream>) => {
@@ -24,9 +31,20 @@ export const health = (upstreams: Record<Service, Upstream>) => {
       if (isDown) set.status = 503
       set.headers['cache-control'] = 'no-store'
       const status = isDown ? 'down' : states.every(([, state]) => state === 'up') ? 'up' : 'degraded'
-      return { status, services: Object.fromEntries(states) }
+      return { status, services: Object.fromEntries(states) as Record<Service, 'up' | 'degraded' | 'down'> } as const
     },
-    { detail: { summary: 'The health of the whole system', tags: ['Operations'] } }
+    {
+      response: {
+        200: healthOf('Everybody can go on, though it may be in part'),
+        503: healthOf('A part is down without which nobody can book')
+      },
+      detail: about({
+        summary: 'The health of the whole system',
+        description:
+          'Asked of every replica at most once a second, and never counted against a limit. The notifier may be down without a 503: mails wait in their queue.',
+        tags: ['Operations']
+      })
+    }
   )
 }
 

@@ -12,15 +12,22 @@ import { problemPages } from './pages/problems.ts'
 import type { Service } from './routes.ts'
 import type { Upstream } from './upstreams.ts'
 
+/** What the gateway's own document tells of. */
+export const describedPages = (upstreams: Record<Service, Upstream>, verify: Verify) =>
+  new Elysia(http)
+    .use(problems)
+    .use(docs('Gateway', 'What the gateway itself answers; every other call it passes on.'))
+    .use(health(upstreams))
+    .use(problemPages)
+    .use(opsState(upstreams, verify))
+
 /** What the gateway answers by itself: health, problems, documents and pages. */
 export function ownPages(upstreams: Record<Service, Upstream>, verify: Verify) {
-  const described = new Elysia(http).use(problems).use(docs('Gateway', 'What the gateway itself answers; every other call it passes on.'))
-  described.use(health(upstreams)).use(problemPages).use(opsState(upstreams, verify))
   return new Elysia(http)
     .use(problems)
     .use(health(upstreams))
     .use(problemPages)
-    .use(documents(upstreams, described))
+    .use(documents(upstreams, describedPages(upstreams, verify)))
     .use(assets)
     .use(landing)
     .use(mailLinks)

@@ -2,6 +2,7 @@ import { expect, test } from 'bun:test'
 import { Elysia, t } from 'elysia'
 import { bearer } from './caller.ts'
 import { docs } from './docs.ts'
+import { about } from './docs-about.ts'
 import { http, problems } from './http.ts'
 import { Uuid } from './schema.ts'
 
@@ -15,13 +16,13 @@ type Document = { paths: Record<string, Record<string, Operation>> }
 
 const own = new Elysia().use(bearer(() => Promise.reject(new Error('nobody')), 'doctor')).post('/v1/things', ({ body }) => body, {
   body: t.Object({ name: t.String() }),
-  detail: { summary: 'Make one', 'x-headers': ['Idempotency-Key'] } as object
+  detail: about({ summary: 'Make one', description: 'It bears a name.', takes: ['Idempotency-Key'] })
 })
 const things = new Elysia()
   .get('/v1/things/:id/file.ics', () => ({ next: null, kind: 'a' as const }), {
     params: t.Object({ id: Uuid }),
     response: { 200: t.Object({ next: t.Union([t.String(), t.Null()]), kind: t.Union([t.Literal('a'), t.Literal('b')]) }) },
-    detail: { summary: 'A file', 'x-problems': ['slot_taken'] } as object
+    detail: about({ summary: 'A file', description: 'Of one kind.', problems: ['slot_taken'] })
   })
   .get('/v1/either', () => ({ a: 'x' }), {
     response: { 200: t.Union([t.Object({ a: t.String() }), t.Object({ path: t.Number() })]) },
@@ -52,6 +53,12 @@ test('who may call is what the app checks, and headers with a meaning are told',
   const [file, make] = [paths['/v1/things/{id}/file.ics']?.get, paths['/v1/things']?.post]
   expect([file?.security, file?.['x-roles'], make?.security, make?.['x-roles']]).toEqual([[], undefined, [{ bearer: [] }], ['doctor']])
   expect(make?.parameters).toEqual([expect.objectContaining({ name: 'Idempotency-Key', in: 'header', required: false })])
+})
+
+test('an example of what may be left out does not fill Swagger’s form', async () => {
+  const [key] = (await document()).paths['/v1/things']?.post?.parameters ?? []
+  expect(key).toEqual(expect.not.objectContaining({ example: expect.anything() }))
+  expect(key).toMatchObject({ description: expect.stringContaining('Example: `') })
 })
 
 test('asked twice it says the same, and the plugin’s own page is not there', async () => {

@@ -1,8 +1,10 @@
 import { swagger } from '@elysiajs/swagger'
+import { TypeGuard } from '@sinclair/typebox'
 import { type AnyElysia, Elysia } from 'elysia'
 import packageJson from '../package.json' with { type: 'json' }
 import { rolesOf } from './caller.ts'
-import { describe, type Json, type Operation, problemSchema } from './docs-operation.ts'
+import type { Json } from './docs-example.ts'
+import { describe, type Operation, problemSchema } from './docs-operation.ts'
 import { Problem } from './problem.ts'
 
 /** Where a process shows its OpenAPI document. */
@@ -10,8 +12,7 @@ const PATH = '/docs/json'
 
 /**
  * Serves the OpenAPI document of an app at `/docs/json`, made by @elysiajs/swagger and repaired: every answer described, one media type, null and
- * literals as OpenAPI 3.0 writes them; who may call as the app checks it (`security` and `x-roles`); request headers named in `detail['x-headers']`; and
- * the problems named in `detail['x-problems']` beside those of all.
+ * literals as OpenAPI 3.0 writes them; who may call as the app checks it (`security` and `x-roles`); and what `about` says of each route.
  */
 export const docs =
   (title: string, description: string) =>
@@ -48,11 +49,14 @@ const documents = new WeakMap<object, Json>()
 function repaired(document: Json, app: AnyElysia): Json {
   const known = documents.get(document.paths as object)
   if (known) return known
-  const callers = new Map(app.routes.map((route) => [`${route.method} ${route.path}`, rolesOf(route)]))
+  const routes = new Map(app.routes.map((route) => [`${route.method} ${route.path}`, route]))
   const result = cleaned(document) as Json
   for (const [path, operations] of Object.entries(result.paths as Record<string, Record<string, Operation>>)) {
-    for (const [method, operation] of Object.entries(operations))
-      describe(operation, method, path, callers.get(`${method.toUpperCase()} ${path.replace(/\{(\w+)\}/g, ':$1')}`) ?? null)
+    for (const [method, operation] of Object.entries(operations)) {
+      const route = routes.get(`${method.toUpperCase()} ${path.replace(/\{(\w+)\}/g, ':$1')}`)
+      const isBodyOptional = TypeGuard.IsOptional(route?.hooks.body)
+      describe(operation, { method, path, roles: route ? rolesOf(route) : null, isBodyOptional })
+    }
   }
   const asksForToken = JSON.stringify(result.paths).includes('"bearer":[]')
   result.components = { schemas: { Problem: problemSchema }, ...(asksForToken && { securitySchemes: { bearer } }) }
@@ -74,7 +78,8 @@ function cleaned(value: unknown): unknown {
   for (const [name, inner] of Object.entries(source)) {
     // the plugin names what a schema could have had as undefined
     if (dropped.has(name) || inner === undefined) continue
-    if (name === 'const') result.enum = [inner]
+    if (name === 'x-about') result[name] = inner
+    else if (name === 'const') result.enum = [inner]
     else if (name === 'examples' && Array.isArray(inner)) result.example = inner[0]
     // names of fields, of which any may be a word with a meaning elsewhere
     else if (name === 'properties')
@@ -90,7 +95,7 @@ function cleanedUnion({ anyOf: _, ...rest }: Json, members: Json[]): unknown {
   const real = members.filter(({ type }) => type !== 'null')
   const nullable = real.length < members.length ? { nullable: true } : {}
   const others = cleaned(rest) as Json
-  if (real.length === 1) return { ...others, ...(cleaned(real[0]) as Json), ...nullable }
+  if (real.length === 1) return { ...(cleaned(real[0]) as Json), ...others, ...nullable }
   if (real.every((member) => 'const' in member))
     return { ...others, type: real[0]?.type, enum: real.map((member) => member.const), ...nullable }
   return { ...others, anyOf: real.map(cleaned), ...nullable }

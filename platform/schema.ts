@@ -1,5 +1,13 @@
+import type { Static, TSchema } from '@sinclair/typebox'
 import { t } from 'elysia'
 import { Problem } from './problem.ts'
+
+/** The same schema with an example of its own, and in words what its name does not say. */
+export const eg = <Schema extends TSchema>(schema: Schema, example: Static<Schema>, description?: string): Schema => ({
+  ...schema,
+  examples: [example],
+  ...(description && { description })
+})
 
 /** A UUIDv7 in its canonical form. */
 export const Uuid = t.String({
@@ -7,6 +15,31 @@ export const Uuid = t.String({
   examples: ['019b0d5e-3c4f-7a31-9f0e-2f6f1f0c9a11'],
   error: 'must be a UUID'
 })
+/** What has an id, and the one that it has in every example. */
+const ids = {
+  doctor: '019b0d5e-3c4f-7a31-9f0e-2f6f1f0c9a11',
+  patient: '019b0d61-77a0-7c42-8d15-5b0e9c3a7f20',
+  user: '019b0d61-77a0-7c42-8d15-5b0e9c3a7f20',
+  session: '019b1a20-5d11-7e09-b7c4-0f3a6d2e8b91',
+  appointment: '019b1a2c-0f3e-7b58-a1c6-94d2e7b30c35',
+  hold: '019b1a2b-8e57-7d60-94aa-3c1f7e5b2d08',
+  exception: '019b0e02-64c8-7f1b-8a3d-71e0c9b5f246',
+  'place in the line': '019b1a40-2b9d-7036-bd52-e8a4f01c6937',
+  notification: '019b1a2c-1c05-7a9e-8f47-26b3d0e9c574',
+  event: '019b1a2c-0f41-7c8d-b0e2-57f9a3c16d80',
+  'dead letter': '019b1b07-43fa-7215-96d8-c2e5b7a01f3e'
+}
+/** The id of one kind of thing. */
+export const IdOf = (noun: keyof typeof ids) => eg(Uuid, ids[noun], `The id of the ${noun}`)
+/** The `:id` in the path of one. */
+export const ById = (noun: keyof typeof ids) => t.Object({ id: IdOf(noun) })
+
+/** The name of a person, as answers show it. */
+export const PersonName = t.String({ examples: ['Ana Conceição'] })
+/** A doctor's registration: number and state. */
+export const Crm = t.String({ examples: ['123456-SP'] })
+/** The code of a medical specialty, of those that `GET /v1/specialties` lists. */
+export const SpecialtyCode = t.String({ maxLength: 64, examples: ['cardiologia'], description: 'A code of `GET /v1/specialties`' })
 const uuidForm = new RegExp(Uuid.pattern as string)
 /** Whether a part of a cursor is a UUID: only such a one may reach a `uuid` column. */
 export const isUuid = (part: unknown): part is string => typeof part === 'string' && uuidForm.test(part)
@@ -29,11 +62,15 @@ export const LocalTime = t.String({
   error: 'must be a time such as 08:00'
 })
 /** An IANA zone name; whether it is one is for `zoneOf` to say. */
-export const TimeZone = t.String({ minLength: 1, maxLength: 64, examples: ['America/Sao_Paulo'] })
+export const TimeZone = t.String({ minLength: 1, maxLength: 64, examples: ['America/Sao_Paulo'], description: 'An IANA zone' })
 /** Integer minor units (cents) and an ISO 4217 currency. */
 export const Money = t.Object(
   { amount: t.Number({ multipleOf: 1, minimum: 0, maximum: 100_000_000 }), currency: t.String({ pattern: '^[A-Z]{3}$' }) },
-  { additionalProperties: false, examples: [{ amount: 35000, currency: 'BRL' }] }
+  {
+    additionalProperties: false,
+    examples: [{ amount: 35000, currency: 'BRL' }],
+    description: 'Minor units (cents), and a currency of ISO 4217'
+  }
 )
 /** A reason that a person wrote. */
 export const Reason = t.String({ minLength: 1, maxLength: 500, pattern: '\\S', examples: ['The doctor is travelling that week'] })
@@ -51,12 +88,21 @@ export const queryInteger = (minimum: number, maximum: number, options: Record<s
 
 /** `?limit=` and `?cursor=` of every list. */
 export const PageQuery = {
-  limit: t.Optional(queryInteger(1, 100, { path: '/limit', examples: ['20'] })),
-  cursor: t.Optional(t.String({ maxLength: 512 }))
+  limit: t.Optional(queryInteger(1, 100, { path: '/limit', examples: ['50'], description: 'How many at most; 20 where it is not said' })),
+  cursor: t.Optional(
+    t.String({
+      maxLength: 512,
+      examples: ['WyIwMTliMWEyYyJd'],
+      description: 'Where to go on: the `nextCursor` of the answer before, asked in the same way'
+    })
+  )
 }
 /** The answer of a list. */
 export const PageOf = <Item extends Parameters<typeof t.Array>[0]>(item: Item) =>
-  t.Object({ items: t.Array(item), nextCursor: t.Union([t.String(), t.Null()]) })
+  t.Object({
+    items: t.Array(item),
+    nextCursor: t.Union([t.String(), t.Null()], { examples: ['WyIwMTliMWEyYyJd'], description: 'Null on the last page' })
+  })
 
 /** A cursor is opaque to clients: base64url of what the next page needs to know. */
 export const encodeCursor = (position: unknown[]): string => Buffer.from(JSON.stringify(position)).toString('base64url')

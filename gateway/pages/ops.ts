@@ -1,5 +1,7 @@
 import { Elysia, t } from 'elysia'
 import { bearer, type Verify } from '#platform/caller'
+import { about } from '#platform/docs-about'
+import { eg } from '#platform/schema'
 import type { Service } from '../routes.ts'
 import { type State, stateOf } from '../state.ts'
 import type { Upstream } from '../upstreams.ts'
@@ -7,30 +9,46 @@ import { escaped, page } from './html.ts'
 import { opsWords } from './ops-words.ts'
 import { languageOf } from './words.ts'
 
-const count = t.Number({ minimum: 0 })
+const count = (example: number, description?: string) => eg(t.Number({ minimum: 0 }), example, description)
+const moment = (example: string, description?: string) => eg(t.String({ format: 'date-time' }), example, description)
 const Process = t.Object({
   service: t.String({ examples: ['scheduling'] }),
-  replica: t.Number({ minimum: 1 }),
-  status: t.Union(['up', 'degraded', 'draining', 'down'].map((status) => t.Literal(status))),
+  replica: t.Number({ minimum: 1, examples: [1] }),
+  status: t.Union(
+    ['up', 'degraded', 'draining', 'down'].map((status) => t.Literal(status)),
+    { description: 'Draining: it ends when its work is done' }
+  ),
   checks: t.Record(t.String(), t.String(), { description: 'What it needs, and whether that is there', examples: [{ database: 'up' }] }),
   version: t.Optional(t.String({ examples: ['0.1.0'] })),
-  startedAt: t.Optional(t.String({ format: 'date-time' })),
-  residentBytes: t.Optional(count),
-  cpuSeconds: t.Optional(count),
-  lagSeconds: t.Optional(count),
-  requests: t.Optional(count),
-  serverErrors: t.Optional(count),
+  startedAt: t.Optional(moment('2027-01-04T08:00:00.000Z')),
+  residentBytes: t.Optional(count(118_489_088)),
+  cpuSeconds: t.Optional(count(412.6, 'Since the start')),
+  lagSeconds: t.Optional(count(0.0012, 'By how much its event loop was late, the 99th percentile')),
+  requests: t.Optional(count(15_204, 'Since the start')),
+  serverErrors: t.Optional(count(0, 'Answers of 500 and above, since the start')),
   withinSeconds: t.Optional(
-    t.Array(t.Array(t.Number()), { description: 'How many requests took at most so many seconds, since the start' })
+    t.Array(t.Array(t.Number()), {
+      examples: [
+        [
+          [0.005, 14_100],
+          [0.05, 15_180]
+        ]
+      ],
+      description: 'How many requests took at most so many seconds, since the start'
+    })
   )
 })
 const StateAnswer = t.Object({
-  at: t.String({ format: 'date-time' }),
+  at: moment('2027-01-04T12:00:00.000Z'),
   processes: t.Array(Process),
-  outbox: t.Array(t.Object({ service: t.String(), waiting: count, oldestSeconds: count })),
-  queues: t.Array(t.Object({ queue: t.String(), messages: count })),
-  mails: t.Union([t.Object({ waiting: count, oldestSeconds: count, serverUp: t.Boolean() }), t.Null()]),
-  deadLetters: t.Union([count, t.Null()])
+  outbox: t.Array(t.Object({ service: t.String({ examples: ['scheduling'] }), waiting: count(0), oldestSeconds: count(0) }), {
+    description: 'Events that are not at the broker yet'
+  }),
+  queues: t.Array(t.Object({ queue: t.String({ examples: ['notifier.events.v1'] }), messages: count(3) })),
+  mails: t.Union([t.Object({ waiting: count(2), oldestSeconds: count(1.5), serverUp: t.Boolean() }), t.Null()], {
+    description: 'Due and not sent; null where the notifier cannot tell'
+  }),
+  deadLetters: t.Union([count(0), t.Null()], { description: 'Null where the notifier cannot tell' })
 })
 
 /** How soon the same answer may be given to the next who asks: however many look, the services are asked once. */
@@ -51,7 +69,13 @@ export function opsState(upstreams: Record<Service, Upstream>, verify: Verify) {
     },
     {
       response: { 200: StateAnswer },
-      detail: { summary: 'Processes, outbox, queues and mails at this moment', tags: ['Operations'] }
+      detail: about({
+        summary: 'Processes, outbox, queues and mails at this moment',
+        description:
+          'What the page `/ops` shows. However many look, the processes are asked once in 0.9 s; one that does not answer within 1.5 s is `down` and tells nothing else.',
+        tags: ['Operations'],
+        answer: 'The state of the system'
+      })
     }
   )
 }

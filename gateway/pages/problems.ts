@@ -1,9 +1,14 @@
 import { Elysia, t } from 'elysia'
+import { about } from '#platform/docs-about'
 import { Problem, problemCatalog } from '#platform/problem'
 import { escaped, page } from './html.ts'
 
 const wantsPage = (request: Request) => (request.headers.get('accept') ?? '').includes('text/html')
-const Entry = t.Object({ code: t.String(), statuses: t.Array(t.Integer()), title: t.String() })
+const Entry = t.Object({
+  code: t.String({ examples: ['slot_taken'], description: 'Stable; what programs go by' }),
+  statuses: t.Array(t.Integer(), { examples: [[409]], description: 'One, but for `token_invalid`' }),
+  title: t.String({ examples: ['Somebody else has this slot'] })
+})
 
 /** What each code means; one word may stand at two statuses. */
 const codes = Map.groupBy(problemCatalog, ({ code }) => code)
@@ -17,7 +22,12 @@ const entries = [...codes].map(([code, found]) => ({
 export const problemPages = new Elysia({ name: 'problem-pages' })
   .get('/problems', ({ request }) => (wantsPage(request) ? (listPage() as never) : { items: entries }), {
     response: { 200: t.Object({ items: t.Array(Entry) }) },
-    detail: { summary: 'Every code that a problem can have', tags: ['Problems'] }
+    detail: about({
+      summary: 'Every code that a problem can have',
+      description: 'With status and meaning, in one list. With `Accept: text/html` it is a page for people.',
+      tags: ['Problems'],
+      answer: 'All codes'
+    })
   })
   .get(
     '/problems/:code',
@@ -27,9 +37,14 @@ export const problemPages = new Elysia({ name: 'problem-pages' })
       return wantsPage(request) ? (entryPage(entry) as never) : entry
     },
     {
-      params: t.Object({ code: t.String({ pattern: '^[a-z_]{1,64}$', examples: ['slot_taken'] }) }),
+      params: t.Object({ code: t.String({ pattern: '^[a-z_]{1,64}$', examples: ['slot_taken'], description: 'The `code` of a problem' }) }),
       response: { 200: Entry },
-      detail: { summary: 'What a code means', tags: ['Problems'], 'x-problems': ['not_found'] } as object
+      detail: about({
+        summary: 'What a code means',
+        description: 'Where the `type` of a problem leads. With `Accept: text/html` it is a page for people.',
+        tags: ['Problems'],
+        answer: 'The code'
+      })
     }
   )
 

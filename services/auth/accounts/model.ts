@@ -1,56 +1,102 @@
 import { type Static, t } from 'elysia'
 import type { UserSnapshot } from '#platform/events'
-import { instantText, TimeZone, Uuid } from '#platform/schema'
+import { Crm, IdOf, Instant, instantText, PersonName, TimeZone } from '#platform/schema'
 import type { Seal } from '../privacy/seal.ts'
 import { maskCpf } from './cpf.ts'
 import type { Account } from './queries.ts'
 
-const Locale = t.Union([t.Literal('pt-BR'), t.Literal('en')])
-const Approval = t.Union([t.Literal('pending'), t.Literal('approved'), t.Literal('rejected')])
+const Locale = t.Union([t.Literal('pt-BR'), t.Literal('en')], { description: 'The language of the mails; `pt-BR` where it is not said' })
+/** Whether a doctor may be found and booked. */
+export const Approval = t.Union([t.Literal('pending'), t.Literal('approved'), t.Literal('rejected')], {
+  description: 'Whether the doctor may be found and booked; only doctors have one'
+})
 /** What a person is to the system. */
-export const Role = t.Union([t.Literal('patient'), t.Literal('doctor'), t.Literal('admin')])
+export const Role = t.Union([t.Literal('patient'), t.Literal('doctor'), t.Literal('admin')], {
+  description: 'What the person is to the system'
+})
+/** A number in E.164, as it is kept; blanks and brackets between the digits may come in. */
+const Phone = t.String({ maxLength: 32, examples: ['+5511987654321'], description: 'With its country code, E.164' })
 
 const about = {
   name: t.String({ minLength: 1, maxLength: 120, examples: ['Ana Conceição'] }),
-  phone: t.Optional(t.String({ maxLength: 32, examples: ['+5511987654321'] })),
+  phone: t.Optional(Phone),
   locale: t.Optional(Locale),
   timezone: t.Optional(TimeZone)
 }
 /** A password as it comes in; whether it is good enough is for the policy to say, so that its answer can. */
-export const Password = t.String({ minLength: 1, maxLength: 1024, examples: ['uma frase que ninguem adivinha'] })
+export const Password = t.String({
+  minLength: 1,
+  maxLength: 1024,
+  examples: ['uma frase que ninguem adivinha'],
+  description: '12 to 128 characters of any kind, none that many people use, without the name of the e-mail address'
+})
+/** The password that a person has. */
+export const CurrentPassword = t.String({ minLength: 1, maxLength: 1024, examples: ['uma frase que ninguem adivinha'] })
 
 const registration = {
   ...about,
   email: t.String({ minLength: 3, maxLength: 320, examples: ['ana@example.com'] }),
-  cpf: t.String({ maxLength: 32, examples: ['529.982.247-25'] }),
+  cpf: t.String({ maxLength: 32, examples: ['529.982.247-25'], description: 'With or without punctuation' }),
   password: Password
 }
 /** What a patient registers with. */
 export const PatientWish = t.Object(registration)
 /** What a doctor registers with. */
-export const DoctorWish = t.Object({ ...registration, crm: t.String({ maxLength: 32, examples: ['123456-SP'] }) })
+export const DoctorWish = t.Object({
+  ...registration,
+  crm: t.String({ maxLength: 32, examples: ['123456-SP'], description: 'Also `CRM/SP 123456`' })
+})
 /** What a person may change of the own account. */
 export const AccountChange = t.Object(
-  { ...about, name: t.Optional(about.name), phone: t.Optional(t.Union([t.String({ maxLength: 32 }), t.Null()])) },
+  { ...about, name: t.Optional(about.name), phone: t.Optional(t.Union([Phone, t.Null()], { description: 'Null takes it away' })) },
   { minProperties: 1 }
 )
 
-/** A person as the API shows one; the CPF is masked. */
-export const User = t.Object({
-  id: Uuid,
+/** The patient of every example. */
+export const patientExample = {
+  id: '019b0d61-77a0-7c42-8d15-5b0e9c3a7f20',
+  role: 'patient',
+  name: 'Ana Conceição',
+  email: 'ana@example.com',
+  emailVerified: true,
+  cpf: '***.982.247-**',
+  phone: '+5511987654321',
+  locale: 'pt-BR',
+  timezone: 'America/Sao_Paulo',
+  createdAt: '2027-01-04T09:12:33.12Z'
+}
+/** What is different of the doctor of every example. */
+export const doctorExample = {
+  id: '019b0d5e-3c4f-7a31-9f0e-2f6f1f0c9a11',
+  role: 'doctor',
+  name: 'Beatriz Nogueira',
+  email: 'beatriz@example.com',
+  cpf: '***.533.447-**',
+  crm: '123456-SP'
+}
+
+const userFields = {
+  id: IdOf('user'),
   role: Role,
-  name: t.String(),
-  email: t.String(),
+  name: PersonName,
+  email: t.String({ examples: ['ana@example.com'] }),
   emailVerified: t.Boolean(),
-  cpf: t.Union([t.String({ examples: ['***.982.247-**'] }), t.Null()]),
-  crm: t.Optional(t.String({ examples: ['123456-SP'] })),
+  cpf: t.Union([t.String({ examples: ['***.982.247-**'] }), t.Null()], { description: 'Masked; an admin may have none' }),
+  crm: t.Optional(Crm),
   approval: t.Optional(Approval),
-  phone: t.Optional(t.String()),
+  phone: t.Optional(Phone),
   locale: Locale,
-  timezone: t.String(),
-  createdAt: t.String(),
+  timezone: TimeZone,
+  createdAt: Instant,
   disabled: t.Optional(t.Boolean({ description: 'Only where it is so, and only for admins to see' }))
-})
+}
+/** A person as the API shows one; the CPF is masked. */
+export const User = t.Object(userFields, { examples: [patientExample] })
+/** The same as the person's own export has it, with nothing masked. */
+export const UnmaskedUser = t.Object(
+  { ...userFields, cpf: t.Union([t.String(), t.Null()]) },
+  { examples: [{ ...patientExample, cpf: '52998224725' }] }
+)
 /** See `User`. */
 export type User = Static<typeof User>
 

@@ -1,11 +1,13 @@
 import { Elysia } from 'elysia'
 import { bearer } from '#platform/caller'
+import { about } from '#platform/docs-about'
+import type { Code } from '#platform/problem'
 import type { Needs } from '../app.ts'
 import { changeMe, readMe } from './change.ts'
-import { AccountChange, DoctorWish, PatientWish, User } from './model.ts'
+import { AccountChange, DoctorWish, doctorExample, PatientWish, User } from './model.ts'
 import { register } from './register.ts'
 
-const registrationProblems = ['invalid_cpf', 'invalid_timezone', 'weak_password', 'email_taken', 'cpf_taken', 'too_many_attempts']
+const registrationProblems: Code[] = ['invalid_cpf', 'invalid_timezone', 'weak_password', 'email_taken', 'cpf_taken', 'too_many_attempts']
 
 /** Registering, and the caller's own account. */
 export const accountRoutes = (needs: Needs) =>
@@ -16,7 +18,14 @@ export const accountRoutes = (needs: Needs) =>
       {
         body: PatientWish,
         response: { 201: User },
-        detail: { summary: 'Register as a patient', 'x-problems': registrationProblems } as object
+        detail: about({
+          summary: 'Register as a patient',
+          description:
+            'A mail with a link to verify the address goes out; until that is done the patient can log in, but not book (unless the clinic waives it). Who meets taken addresses, CPFs or CRMs 50 times in 15 minutes has to wait.',
+          answer: 'The new account, with its CPF masked',
+          example: { emailVerified: false },
+          problems: registrationProblems
+        })
       }
     )
     .post(
@@ -25,18 +34,34 @@ export const accountRoutes = (needs: Needs) =>
       {
         body: DoctorWish,
         response: { 201: User },
-        detail: {
+        detail: about({
           summary: 'Register as a doctor',
           description:
-            'A new doctor is pending: profile and hours can be filled in, but nobody finds or books the doctor before an admin approves.',
-          'x-problems': [...registrationProblems, 'invalid_crm', 'crm_taken']
-        } as object
+            'A new doctor is pending: profile and hours can be filled in, but nobody finds or books the doctor before an admin approves. CRMs are the same where number and state are, in whatever spelling.',
+          answer: 'The new account, with its CPF masked',
+          example: { ...doctorExample, emailVerified: false, approval: 'pending' },
+          problems: [...registrationProblems, 'invalid_crm', 'crm_taken']
+        })
       }
     )
     .use(bearer(needs.verify))
-    .get('/me', ({ who }) => readMe(needs, who.id), { response: { 200: User }, detail: { summary: 'My account' } })
+    .get('/me', ({ who }) => readMe(needs, who.id), {
+      response: { 200: User },
+      detail: about({
+        summary: 'My account',
+        description:
+          'The account of whoever asks, as it is stored now: newer than what the token says. The CPF is masked; the export has it whole.',
+        answer: 'The account'
+      })
+    })
     .patch('/me', ({ who, body }) => changeMe(needs, who.id, body, needs.clock()), {
       body: AccountChange,
       response: { 200: User },
-      detail: { summary: 'Change my account', 'x-problems': ['invalid_timezone'] } as object
+      detail: about({
+        summary: 'Change my account',
+        description:
+          'What is left out stays; a phone of null is taken away. Mails speak the new language and zone from then on, and the other services learn of a new name within moments. E-mail, CPF and CRM cannot be changed.',
+        answer: 'The account as it is now',
+        problems: ['invalid_timezone']
+      })
     })

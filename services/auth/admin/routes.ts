@@ -1,12 +1,11 @@
 import { Elysia, t } from 'elysia'
 import { bearer } from '#platform/caller'
-import { PageOf, PageQuery, Reason, Uuid } from '#platform/schema'
-import { Role, User } from '../accounts/model.ts'
+import { about } from '#platform/docs-about'
+import { ById, eg, PageOf, PageQuery, Reason } from '#platform/schema'
+import { Approval, doctorExample, Role, User } from '../accounts/model.ts'
 import type { Needs } from '../app.ts'
 import { approve, disable, enable, reject } from './decide.ts'
 import { listUsers } from './list.ts'
-
-const ById = t.Object({ id: Uuid })
 
 /** What admins do with accounts. */
 export const adminRoutes = (needs: Needs) =>
@@ -15,31 +14,62 @@ export const adminRoutes = (needs: Needs) =>
     .get('/users', ({ query }) => listUsers(needs.sql, needs.seal, query), {
       query: t.Object({
         role: t.Optional(Role),
-        approval: t.Optional(t.Union([t.Literal('pending'), t.Literal('approved'), t.Literal('rejected')])),
-        q: t.Optional(t.String({ maxLength: 200, description: 'Part of a name or address, a CRM, or a whole CPF' })),
+        approval: t.Optional(Approval),
+        q: t.Optional(t.String({ maxLength: 200, description: 'Part of a name or address, a CRM, or a whole CPF', examples: ['beatriz'] })),
         ...PageQuery
       }),
       response: { 200: PageOf(User) },
-      detail: { summary: 'List and search people' }
+      detail: about({
+        summary: 'List and search people',
+        description:
+          'Who registered last comes first. Capitals and accents do not matter in `q`; CPFs are masked in the answer whatever was asked.',
+        answer: 'A page of people'
+      })
     })
     .post('/doctors/:id/approve', ({ who, params }) => approve(needs, who.id, params.id, needs.clock()), {
-      params: ById,
+      params: ById('doctor'),
       response: { 200: User },
-      detail: { summary: 'Approve a doctor', 'x-problems': ['doctor_not_found'] } as object
+      detail: about({
+        summary: 'Approve a doctor',
+        description:
+          'The doctor is mailed, and can be found and booked once profile and hours are there. A rejected doctor may be approved later; one who is approved already is not told twice.',
+        answer: 'The doctor, now approved',
+        example: { ...doctorExample, approval: 'approved' },
+        problems: ['doctor_not_found']
+      })
     })
     .post('/doctors/:id/reject', ({ who, params, body }) => reject(needs, who.id, params.id, body.reason, needs.clock()), {
-      params: ById,
-      body: t.Object({ reason: Reason }),
+      params: ById('doctor'),
+      body: t.Object({ reason: eg(Reason, 'The CRM does not match the name', 'The doctor reads it in the mail') }),
       response: { 200: User },
-      detail: { summary: 'Reject a doctor', 'x-problems': ['doctor_not_found'] } as object
+      detail: about({
+        summary: 'Reject a doctor',
+        description:
+          'The doctor is mailed the reason and can no longer be found or booked; appointments ahead are cancelled and their patients told. An approved doctor may be rejected later, too.',
+        answer: 'The doctor, now rejected',
+        example: { ...doctorExample, approval: 'rejected' },
+        problems: ['doctor_not_found']
+      })
     })
     .post('/users/:id/disable', ({ who, params }) => disable(needs, who.id, params.id, needs.clock()), {
-      params: ById,
+      params: ById('user'),
       response: { 200: User },
-      detail: { summary: 'Disable an account and end its sessions', 'x-problems': ['not_found', 'conflict'] } as object
+      detail: about({
+        summary: 'Disable an account and end its sessions',
+        description:
+          'Tokens stop working within 2 s and no log-in works. What lies ahead of a doctor is cancelled and the patients are told; a patient keeps the appointments. Nobody can disable the own account (`conflict`).',
+        answer: 'The account, now disabled',
+        example: { disabled: true },
+        problems: ['conflict']
+      })
     })
     .post('/users/:id/enable', ({ who, params }) => enable(needs, who.id, params.id, needs.clock()), {
-      params: ById,
+      params: ById('user'),
       response: { 200: User },
-      detail: { summary: 'Enable an account again', 'x-problems': ['not_found'] } as object
+      detail: about({
+        summary: 'Enable an account again',
+        description:
+          'The person can log in again. Ended sessions and cancelled appointments do not come back; an account that is not disabled stays as it is.',
+        answer: 'The account, enabled'
+      })
     })

@@ -1,6 +1,8 @@
 import { Elysia, t } from 'elysia'
 import { bearer } from '#platform/caller'
+import { about } from '#platform/docs-about'
 import type { Needs } from '../app.ts'
+import { MailToken } from '../tokens/model.ts'
 import { resend, verifyEmail } from './verify.ts'
 
 /** Proof that an e-mail address is the person's own. */
@@ -13,9 +15,15 @@ export const emailRoutes = (needs: Needs) =>
         set.status = 204
       },
       {
-        body: t.Object({ token: t.String({ maxLength: 256 }) }),
+        body: t.Object({ token: MailToken }),
         response: { 204: t.Void() },
-        detail: { summary: 'Verify an address with the token of the mail', 'x-problems': ['mail_token_invalid'] } as object
+        detail: about({
+          summary: 'Verify an address with the token of the mail',
+          description:
+            'The token is good once and for 24 hours, and needs no log-in. Booking is open within moments, also with an access token from before.',
+          answer: 'The address is verified',
+          problems: ['mail_token_invalid']
+        })
       }
     )
     .use(bearer(needs.verify))
@@ -25,5 +33,13 @@ export const emailRoutes = (needs: Needs) =>
         await resend(needs, who.id, needs.clock())
         set.status = 202
       },
-      { response: { 202: t.Void() }, detail: { summary: 'Send the verification mail again' } }
+      {
+        response: { 202: t.Void() },
+        detail: about({
+          summary: 'Send the verification mail again',
+          description:
+            'At most five in an hour (`rate_limited`); earlier links stay good for their 24 hours. Where the address is verified already nothing is sent.',
+          answer: 'The mail is on its way'
+        })
+      }
     )

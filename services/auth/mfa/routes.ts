@@ -1,25 +1,49 @@
 import { Elysia, t } from 'elysia'
 import { bearer } from '#platform/caller'
+import { about } from '#platform/docs-about'
+import { CurrentPassword } from '../accounts/model.ts'
 import type { Needs } from '../app.ts'
+import { Code } from '../tokens/model.ts'
 import { activateTotp, removeTotp, startTotp } from './enrol.ts'
 
-const Code = t.String({ minLength: 1, maxLength: 64, examples: ['123456'] })
+const Secret = t.Object({
+  secret: t.String({ examples: ['JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP'], description: 'Base32, for typing in' }),
+  otpauthUri: t.String({
+    examples: ['otpauth://totp/Health%26Med:ana%40example.com?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&issuer=Health%26Med'],
+    description: 'The same for a QR code'
+  })
+})
+const RecoveryCodes = t.Object({
+  recoveryCodes: t.Array(t.String(), {
+    examples: [['7hk2m-x9qwe', 'b4tzn-3vpr8']],
+    description: 'Ten, each good for one log-in without the authenticator'
+  })
+})
 
 /** Two-step log-in with an authenticator program. */
 export const mfaRoutes = (needs: Needs) =>
   new Elysia({ name: 'mfa', prefix: '/v1/auth/mfa', detail: { tags: ['Two-step log-in'] } })
     .use(bearer(needs.verify))
     .post('/totp', async ({ who, status }) => status(201, await startTotp(needs, who, needs.clock())), {
-      response: { 201: t.Object({ secret: t.String(), otpauthUri: t.String() }) },
-      detail: { summary: 'Begin with an authenticator', 'x-problems': ['conflict'] } as object
+      response: { 201: Secret },
+      detail: about({
+        summary: 'Begin with an authenticator',
+        description:
+          'Nothing changes for log-ins until `activate` has seen a first code; calling again makes another secret in place of this one. Where two-step log-in is on already it is a `conflict`.',
+        answer: 'The secret, shown this once',
+        problems: ['conflict']
+      })
     })
     .post('/totp/activate', ({ who, body, request }) => activateTotp(needs, who, body.code, needs.clientOf(request), needs.clock()), {
       body: t.Object({ code: Code }),
-      response: { 200: t.Object({ recoveryCodes: t.Array(t.String()) }) },
-      detail: {
+      response: { 200: RecoveryCodes },
+      detail: about({
         summary: 'Turn two-step log-in on with the first code',
-        'x-problems': ['mfa_invalid', 'conflict', 'too_many_attempts']
-      } as object
+        description:
+          'From now on a log-in asks for a code of 6 digits (one step of 30 s of clock drift is borne, and no code works twice). A wrong code counts like a wrong password.',
+        answer: 'Ten recovery codes, shown this once',
+        problems: ['mfa_invalid', 'conflict', 'too_many_attempts']
+      })
     })
     .delete(
       '/totp',
@@ -28,8 +52,13 @@ export const mfaRoutes = (needs: Needs) =>
         set.status = 204
       },
       {
-        body: t.Object({ password: t.String({ maxLength: 1024 }), code: Code }),
+        body: t.Object({ password: t.String({ maxLength: 1024, examples: CurrentPassword.examples }), code: Code }),
         response: { 204: t.Void() },
-        detail: { summary: 'Turn two-step log-in off', 'x-problems': ['mfa_invalid', 'invalid_credentials', 'too_many_attempts'] } as object
+        detail: about({
+          summary: 'Turn two-step log-in off',
+          description: 'It takes the password and a code of the authenticator or a recovery code. The remaining recovery codes are void.',
+          answer: 'Two-step log-in is off',
+          problems: ['mfa_invalid', 'invalid_credentials', 'too_many_attempts']
+        })
       }
     )

@@ -1,9 +1,14 @@
 import { Elysia, t } from 'elysia'
 import { bearer } from '#platform/caller'
-import { Password } from '../accounts/model.ts'
+import { about } from '#platform/docs-about'
+import { eg } from '#platform/schema'
+import { CurrentPassword, Password } from '../accounts/model.ts'
 import type { Needs } from '../app.ts'
+import { MailToken } from '../tokens/model.ts'
 import { changePassword } from './change.ts'
 import { forgot, resetPassword } from './reset.ts'
+
+const NewPassword = eg(Password, 'cinco gatos dormem no telhado')
 
 /** Passwords that are forgotten, reset and changed. */
 export const passwordRoutes = (needs: Needs) =>
@@ -19,7 +24,12 @@ export const passwordRoutes = (needs: Needs) =>
           email: t.String({ minLength: 3, maxLength: 320, pattern: '^\\s*\\S+@\\S+\\s*$', examples: ['ana@example.com'] })
         }),
         response: { 202: t.Void() },
-        detail: { summary: 'Ask for a mail to set a new password' }
+        detail: about({
+          summary: 'Ask for a mail to set a new password',
+          description:
+            'The answer and its time are the same whether there is such an account or not. The link of the mail is good once and for 30 minutes; nobody is sent more than five in an hour.',
+          answer: 'If there is such an account, a mail is on its way'
+        })
       }
     )
     .post(
@@ -29,12 +39,15 @@ export const passwordRoutes = (needs: Needs) =>
         set.status = 204
       },
       {
-        body: t.Object({ token: t.String({ maxLength: 256 }), newPassword: Password }),
+        body: t.Object({ token: MailToken, newPassword: NewPassword }),
         response: { 204: t.Void() },
-        detail: {
+        detail: about({
           summary: 'Set a new password with the token of the mail',
-          'x-problems': ['mail_token_invalid', 'weak_password']
-        } as object
+          description:
+            'Every session of the person ends, failed attempts are forgotten, and the address counts as verified, for the mail has arrived. A weak password does not use the token up.',
+          answer: 'The new password is set',
+          problems: ['mail_token_invalid', 'weak_password']
+        })
       }
     )
     .use(bearer(needs.verify))
@@ -45,8 +58,14 @@ export const passwordRoutes = (needs: Needs) =>
         set.status = 204
       },
       {
-        body: t.Object({ currentPassword: t.String({ minLength: 1, maxLength: 1024 }), newPassword: Password }),
+        body: t.Object({ currentPassword: CurrentPassword, newPassword: NewPassword }),
         response: { 204: t.Void() },
-        detail: { summary: 'Change my password', 'x-problems': ['invalid_credentials', 'weak_password', 'too_many_attempts'] } as object
+        detail: about({
+          summary: 'Change my password',
+          description:
+            'Every other session ends, and links to reset it that were mailed are void; the session that asks goes on. A wrong `currentPassword` counts like a failed log-in.',
+          answer: 'The new password is set',
+          problems: ['invalid_credentials', 'weak_password', 'too_many_attempts']
+        })
       }
     )

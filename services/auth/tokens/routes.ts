@@ -1,4 +1,5 @@
 import { Elysia, t } from 'elysia'
+import { about } from '#platform/docs-about'
 import { instantOf } from '#platform/schema'
 import type { Needs } from '../app.ts'
 import { endedSince } from '../sessions/end.ts'
@@ -6,8 +7,8 @@ import { endedSince } from '../sessions/end.ts'
 const Jwk = t.Object({
   kty: t.String({ examples: ['OKP'] }),
   crv: t.String({ examples: ['Ed25519'] }),
-  x: t.String(),
-  kid: t.String(),
+  x: t.String({ examples: ['11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo'], description: 'The public key, base64url' }),
+  kid: t.String({ examples: ['019b0c00-4a1d-7e63-8f25-b97d0a3c6e14'], description: 'Which key a token names in its header' }),
   alg: t.String({ examples: ['EdDSA'] }),
   use: t.String({ examples: ['sig'] })
 })
@@ -23,7 +24,13 @@ export const tokenRoutes = ({ sql, keys, clock }: Needs) =>
       },
       {
         response: { 200: t.Object({ keys: t.Array(Jwk) }) },
-        detail: { summary: 'The public signing keys (RFC 7517)', tags: ['Tokens'] }
+        detail: about({
+          summary: 'The public signing keys (RFC 7517)',
+          description:
+            'What access tokens are checked with (EdDSA, by `kid`). Keep them 30 s, and ask again for a `kid` that you do not know: a new key stands here before it signs.',
+          answer: 'The keys that sign now or did lately',
+          tags: ['Tokens']
+        })
       }
     )
     .get(

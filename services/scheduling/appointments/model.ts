@@ -1,43 +1,95 @@
 import { type Static, t } from 'elysia'
 import type { AppointmentSnapshot } from '#platform/events'
-import { Instant, instantText, Money, Reason, TimeZone, Uuid } from '#platform/schema'
+import { Crm, eg, IdOf, Instant, instantText, Money, PersonName, Reason, TimeZone, Uuid } from '#platform/schema'
+import { DoctorName } from '../doctors/model.ts'
 import type { Status } from './states.ts'
 
 /** The states that a client can see and ask for. */
-export const StatusOut = t.Union([
-  t.Literal('requested'),
-  t.Literal('confirmed'),
-  t.Literal('declined'),
-  t.Literal('cancelled'),
-  t.Literal('completed'),
-  t.Literal('no_show'),
-  t.Literal('expired')
-])
+export const StatusOut = t.Union(
+  [
+    t.Literal('requested'),
+    t.Literal('confirmed'),
+    t.Literal('declined'),
+    t.Literal('cancelled'),
+    t.Literal('completed'),
+    t.Literal('no_show'),
+    t.Literal('expired')
+  ],
+  { description: 'Where the appointment stands; `expired`: nobody answered in time' }
+)
+const PatientReason = eg(Reason, 'Check-up before a marathon', 'The patient’s; only the two parties see it')
+
+/** The appointment of every example: just booked. */
+export const example = {
+  id: '019b1a2c-0f3e-7b58-a1c6-94d2e7b30c35',
+  doctor: { id: '019b0d5e-3c4f-7a31-9f0e-2f6f1f0c9a11', name: 'Beatriz Nogueira', crm: '123456-SP' },
+  patient: { id: '019b0d61-77a0-7c42-8d15-5b0e9c3a7f20', name: 'Ana Conceição' },
+  start: '2027-01-05T11:00:00Z',
+  end: '2027-01-05T11:30:00Z',
+  timezone: 'America/Sao_Paulo',
+  price: { amount: 35000, currency: 'BRL' },
+  status: 'requested',
+  reason: 'Check-up before a marathon',
+  version: 1,
+  createdAt: '2027-01-04T12:00:00Z',
+  updatedAt: '2027-01-04T12:00:00Z'
+}
 
 /** An appointment as its two parties see it. */
-export const Appointment = t.Object({
-  id: Uuid,
-  doctor: t.Object({ id: Uuid, name: t.String(), crm: t.String() }),
-  patient: t.Object({ id: Uuid, name: t.String() }),
-  start: Instant,
-  end: Instant,
-  timezone: TimeZone,
-  price: Money,
-  status: StatusOut,
-  reason: t.Optional(t.String()),
-  statusReason: t.Optional(t.String()),
-  version: t.Number(),
-  createdAt: Instant,
-  updatedAt: Instant
-})
+export const Appointment = t.Object(
+  {
+    id: IdOf('appointment'),
+    doctor: t.Object({ id: IdOf('doctor'), name: DoctorName, crm: Crm }),
+    patient: t.Object({ id: IdOf('patient'), name: PersonName }),
+    start: Instant,
+    end: Instant,
+    timezone: eg(TimeZone, 'America/Sao_Paulo', 'Where the visit is'),
+    price: Money,
+    status: StatusOut,
+    reason: t.Optional(t.String({ description: 'The patient’s, from the booking', examples: ['Check-up before a marathon'] })),
+    statusReason: t.Optional(
+      t.String({ description: 'Why it was declined or cancelled', examples: ['The doctor is travelling that week'] })
+    ),
+    version: t.Number({ description: 'Rises with each change; in quotes it is the `ETag`', examples: [1] }),
+    createdAt: Instant,
+    updatedAt: Instant
+  },
+  { examples: [example] }
+)
 export type Appointment = Static<typeof Appointment>
 
 /** A wish to book; `reason` is the patient's and stays between the two. */
 export const BookingWish = t.Object(
-  { doctorId: Uuid, start: Instant, reason: t.Optional(Reason), holdId: t.Optional(Uuid) },
+  {
+    doctorId: IdOf('doctor'),
+    start: eg(Instant, '2027-01-05T11:00:00Z', 'The start of a free slot'),
+    reason: t.Optional(PatientReason),
+    holdId: t.Optional(eg(IdOf('hold'), '019b1a2b-8e57-7d60-94aa-3c1f7e5b2d08', 'A hold of the caller’s on this slot'))
+  },
   { additionalProperties: false }
 )
 export type BookingWish = Static<typeof BookingWish>
+
+/** The reason of a refusal. */
+export const WithReason = t.Object(
+  { reason: eg(Reason, 'The doctor is travelling that week', 'The other party reads it in the mail') },
+  { additionalProperties: false }
+)
+/** One change in the audit trail. */
+export const HistoryEntry = t.Object({
+  at: eg(Instant, '2027-01-04T12:15:00Z'),
+  actor: t.Object({
+    id: t.Union([Uuid, t.Null()], { description: 'Null where it was the system' }),
+    role: t.String({ examples: ['doctor'], description: '`patient`, `doctor` or `system`' })
+  }),
+  action: t.String({
+    examples: ['decline'],
+    description: '`book`, `confirm`, `decline`, `cancel`, `reschedule`, `complete`, `no_show` or `expire`'
+  }),
+  from: t.Union([t.String(), t.Null()], { examples: ['requested'], description: 'The status before; null at the booking' }),
+  to: t.String({ examples: ['declined'], description: 'The status after' }),
+  reason: t.Optional(t.String({ examples: ['The doctor is travelling that week'] }))
+})
 
 /** The columns that make an appointment, as every statement names them. */
 export type AppointmentRow = {

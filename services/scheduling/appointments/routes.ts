@@ -1,38 +1,28 @@
 import { Elysia, t } from 'elysia'
 import { bearer, type Caller } from '#platform/caller'
 import type { Db } from '#platform/db'
+import { about } from '#platform/docs-about'
 import { type Answer, idempotent } from '#platform/idempotency'
-import { Instant, LocalDate, PageOf, PageQuery, Reason, Uuid } from '#platform/schema'
+import { ById, eg, Instant, LocalDate, PageOf, PageQuery } from '#platform/schema'
 import type { Needs } from '../app.ts'
 import { calendarFile } from '../calendar/file.ts'
+import { calendarText } from '../calendar/model.ts'
+import { changing, exampleAfter, writing } from './about.ts'
 import { book } from './book.ts'
 import { change } from './change.ts'
 import { listOwn, readHistory, readOwn } from './list.ts'
-import { Appointment, appointmentOf, BookingWish, StatusOut } from './model.ts'
+import { Appointment, appointmentOf, BookingWish, HistoryEntry, StatusOut, WithReason } from './model.ts'
 import { move } from './move.ts'
 
-const Id = t.Object({ id: Uuid })
-const WithReason = t.Object({ reason: Reason }, { additionalProperties: false })
-const Entry = t.Object({
-  at: Instant,
-  actor: t.Object({ id: t.Union([Uuid, t.Null()]), role: t.String() }),
-  action: t.String(),
-  from: t.Union([t.String(), t.Null()]),
-  to: t.String(),
-  reason: t.Optional(t.String())
-})
-const detail = (summary: string, problems: string[]) =>
-  ({
-    summary,
-    tags: ['Appointments'],
-    'x-problems': [...problems, 'idempotency_key_reused', 'idempotency_in_progress'],
-    'x-headers': ['Idempotency-Key', ...(problems.includes('version_conflict') ? ['If-Match'] : [])]
-  }) as object
-const changing = ['appointment_not_found', 'invalid_transition', 'too_late', 'version_conflict']
+const Id = ById('appointment')
 
 /** Booking and everything that can happen to an appointment. */
 export const appointmentRoutes = (needs: Needs) =>
-  new Elysia({ name: 'appointments' }).use(bookingRoute(needs)).use(readingRoutes(needs)).use(partyRoutes(needs)).use(doctorRoutes(needs))
+  new Elysia({ name: 'appointments', detail: { tags: ['Appointments'] } })
+    .use(bookingRoute(needs))
+    .use(readingRoutes(needs))
+    .use(partyRoutes(needs))
+    .use(doctorRoutes(needs))
 
 /** Runs a change once for its idempotency key, and says its result in HTTP. */
 async function answer(
@@ -70,15 +60,22 @@ const bookingRoute = (needs: Needs) =>
     {
       body: BookingWish,
       response: { 201: Appointment },
-      detail: detail('Book a slot', [
-        'email_not_verified',
-        'doctor_not_found',
-        'slot_taken',
-        'patient_conflict',
-        'slot_unavailable',
-        'hold_expired',
-        'booking_limit'
-      ])
+      detail: writing({
+        summary: 'Book a slot',
+        description:
+          'It is `requested` until the doctor answers (both are mailed), or `confirmed` at once where the doctor wishes so. Of many who ask for one slot exactly one gets it. A hold of the caller’s on the slot is used also without its `holdId`.',
+        answer: 'The appointment',
+        problems: [
+          'email_not_verified',
+          'doctor_not_found',
+          'slot_taken',
+          'patient_conflict',
+          'slot_unavailable',
+          'hold_expired',
+          'booking_limit'
+        ],
+        gives: ['Location']
+      })
     }
   )
 
@@ -88,13 +85,30 @@ const readingRoutes = ({ sql, verify }: Needs) =>
     .get('', ({ who, query }) => listOwn(sql, who, query), {
       query: t.Object({
         status: t.Optional(StatusOut),
-        from: t.Optional(t.Union([LocalDate, Instant])),
-        to: t.Optional(t.Union([LocalDate, Instant])),
-        sort: t.Optional(t.Union([t.Literal('start'), t.Literal('-start')])),
+        from: t.Optional(
+          t.Union([LocalDate, Instant], {
+            examples: ['2027-01-01'],
+            description: 'Starts then or later: an instant, or the whole day in UTC'
+          })
+        ),
+        to: t.Optional(
+          t.Union([LocalDate, Instant], {
+            examples: ['2027-01-31'],
+            description: 'Starts before this instant, or on this day in UTC at the latest'
+          })
+        ),
+        sort: t.Optional(
+          t.Union([t.Literal('start'), t.Literal('-start')], { description: 'Soonest first (the standard), or latest first' })
+        ),
         ...PageQuery
       }),
       response: { 200: PageOf(Appointment) },
-      detail: { summary: 'My appointments', tags: ['Appointments'] }
+      detail: about({
+        summary: 'My appointments',
+        description:
+          'Those that the caller is a party to, as patient or as doctor, past ones and ended ones included. Holds are not among them.',
+        answer: 'A page of appointments'
+      })
     })
     .get(
       '/:id',
@@ -106,13 +120,25 @@ const readingRoutes = ({ sql, verify }: Needs) =>
       {
         params: Id,
         response: { 200: Appointment },
-        detail: { summary: 'One appointment', tags: ['Appointments'], 'x-problems': ['appointment_not_found'] } as object
+        detail: about({
+          summary: 'One appointment',
+          description: 'For its two parties; to everybody else it is not found. The `ETag` is for `If-Match` of a change.',
+          answer: 'The appointment',
+          problems: ['appointment_not_found'],
+          gives: ['ETag']
+        })
       }
     )
     .get('/:id/history', ({ who, params }) => readHistory(sql, who, params.id), {
       params: Id,
-      response: { 200: t.Array(Entry) },
-      detail: { summary: 'Who did what when', tags: ['Appointments'], 'x-problems': ['appointment_not_found'] } as object
+      response: { 200: t.Array(HistoryEntry) },
+      detail: about({
+        summary: 'Who did what when',
+        description:
+          'Every change since the booking, the oldest first, with the reason that was given. Nothing is ever taken out but what erased people wrote.',
+        answer: 'The audit trail',
+        problems: ['appointment_not_found']
+      })
     })
     .get(
       '/:id/calendar.ics',
@@ -122,7 +148,17 @@ const readingRoutes = ({ sql, verify }: Needs) =>
         set.headers['content-disposition'] = 'attachment; filename="appointment.ics"'
         return file
       },
-      { params: Id, detail: { summary: 'The calendar entry', tags: ['Appointments'], 'x-problems': ['appointment_not_found'] } as object }
+      {
+        params: Id,
+        detail: about({
+          summary: 'The calendar entry',
+          description:
+            'An iCalendar file (RFC 5545) of the one entry. Its `UID` is that of the mails and never changes, so that a calendar takes a later file as an update; no reason and no specialty stand in it.',
+          answer: 'The file',
+          text: calendarText,
+          problems: ['appointment_not_found']
+        })
+      }
     )
 
 const partyRoutes = (needs: Needs) =>
@@ -134,7 +170,17 @@ const partyRoutes = (needs: Needs) =>
         answer(needs, { request, who, body, set }, (db) =>
           change(db, 'cancel', who, { id: params.id, reason: body.reason, ifMatch: request.headers.get('if-match') }, needs.clock())
         ),
-      { params: Id, body: WithReason, response: { 200: Appointment }, detail: detail('Cancel with a reason', changing) }
+      {
+        params: Id,
+        body: WithReason,
+        response: { 200: Appointment },
+        detail: changing({
+          summary: 'Cancel with a reason',
+          description:
+            'A requested or confirmed one, before its start; a patient no later than the doctor’s `cancellationNoticeMinutes` before (`too_late`). Both are mailed, and the slot is free at once or goes to the first who waits.',
+          example: exampleAfter('cancelled', { statusReason: 'The doctor is travelling that week' })
+        })
+      }
     )
     .post(
       '/:id/reschedule',
@@ -144,9 +190,18 @@ const partyRoutes = (needs: Needs) =>
         ),
       {
         params: Id,
-        body: t.Object({ start: Instant }, { additionalProperties: false }),
+        body: t.Object(
+          { start: eg(Instant, '2027-01-06T13:00:00Z', 'The start of a free slot of the same doctor') },
+          { additionalProperties: false }
+        ),
         response: { 200: Appointment },
-        detail: detail('Move to another slot', [...changing, 'slot_taken', 'patient_conflict', 'slot_unavailable'])
+        detail: changing({
+          summary: 'Move to another slot',
+          description:
+            'In one step: the old slot is given up only with the new one got. By the patient it is `requested` again (`confirmed` where the doctor confirms at once), by the doctor `confirmed`; both are mailed. The notice that a patient must keep is that of a cancellation.',
+          example: exampleAfter('requested', { start: '2027-01-06T13:00:00Z', end: '2027-01-06T13:30:00Z' }),
+          problems: ['doctor_not_found', 'slot_taken', 'patient_conflict', 'slot_unavailable']
+        })
       }
     )
 
@@ -156,23 +211,43 @@ const doctorRoutes = (needs: Needs) =>
     .post('/:id/confirm', ({ params, who, request, set }) => byDoctor(needs, 'confirm', { params, who, request, set }), {
       params: Id,
       response: { 200: Appointment },
-      detail: detail('Confirm a request', changing)
+      detail: changing({
+        summary: 'Confirm a request',
+        description:
+          'Before its start, and before `answerWithinMinutes` are over (`too_late`). Both are mailed, with a calendar entry, and reminded 24 h and 1 h before the visit.',
+        example: exampleAfter('confirmed')
+      })
     })
     .post('/:id/decline', ({ body, params, who, request, set }) => byDoctor(needs, 'decline', { params, who, request, set }, body), {
       params: Id,
       body: WithReason,
       response: { 200: Appointment },
-      detail: detail('Decline a request', changing)
+      detail: changing({
+        summary: 'Decline a request',
+        description:
+          'Only what is still `requested`, before `answerWithinMinutes` are over (`too_late`). Both are mailed, and the slot is free at once or goes to the first who waits.',
+        example: exampleAfter('declined', { statusReason: 'The doctor is travelling that week' })
+      })
     })
     .post('/:id/complete', ({ params, who, request, set }) => byDoctor(needs, 'complete', { params, who, request, set }), {
       params: Id,
       response: { 200: Appointment },
-      detail: detail('The visit took place', changing)
+      detail: changing({
+        summary: 'The visit took place',
+        description:
+          'Only a confirmed one, after its start (`invalid_transition` before). It is the last that can be done to it; nobody is mailed.',
+        example: exampleAfter('completed', { version: 3, updatedAt: '2027-01-05T11:32:00Z' })
+      })
     })
     .post('/:id/no-show', ({ params, who, request, set }) => byDoctor(needs, 'no_show', { params, who, request, set }), {
       params: Id,
       response: { 200: Appointment },
-      detail: detail('The patient did not come', changing)
+      detail: changing({
+        summary: 'The patient did not come',
+        description:
+          'Only a confirmed one, after its start (`invalid_transition` before). It is the last that can be done to it; nobody is mailed.',
+        example: exampleAfter('no_show', { version: 3, updatedAt: '2027-01-05T11:32:00Z' })
+      })
     })
 
 type Parts = { params: { id: string }; who: Caller; request: Request; set: { status?: unknown; headers: Record<string, unknown> } }

@@ -1,13 +1,18 @@
 import { Elysia, t } from 'elysia'
 import { bearer } from '#platform/caller'
-import { LocalDate, PageOf, PageQuery, queryInteger, Uuid } from '#platform/schema'
+import { about } from '#platform/docs-about'
+import { ById, eg, LocalDate, PageOf, PageQuery, queryInteger, SpecialtyCode } from '#platform/schema'
 import type { Needs } from '../app.ts'
 import { readDoctor, searchDoctors } from './directory.ts'
 import { Doctor, Profile, ProfileWish } from './model.ts'
 import { readProfile, writeProfile } from './profile.ts'
 import { specialties } from './specialties.ts'
 
-const Specialty = t.Object({ code: t.String(), namePt: t.String(), nameEn: t.String() })
+const Specialty = t.Object({
+  code: eg(SpecialtyCode, 'cardiologia', 'Stable; what doctors and searches name'),
+  namePt: t.String({ examples: ['Cardiologia'] }),
+  nameEn: t.String({ examples: ['Cardiology'] })
+})
 
 /** The directory, open to all, and a doctor's own profile. */
 export const doctorRoutes = (needs: Needs) =>
@@ -15,25 +20,56 @@ export const doctorRoutes = (needs: Needs) =>
     .use(profileRoutes(needs))
     .get('/v1/specialties', () => ({ items: [...specialties], nextCursor: null }), {
       response: { 200: PageOf(Specialty) },
-      detail: { summary: 'The 55 recognised specialties', tags: ['Doctors'] }
+      detail: about({
+        summary: 'The 55 recognised specialties',
+        description: 'Those that Brazil’s CFM recognises (Resolução 2.330/2023), with their names in Portuguese and English, in one page.',
+        tags: ['Doctors'],
+        answer: 'All specialties',
+        example: { nextCursor: null }
+      })
     })
     .get('/v1/doctors', ({ query }) => searchDoctors(needs.sql, query, needs.clock()), {
       query: t.Object({
-        specialty: t.Optional(t.String({ maxLength: 64 })),
-        q: t.Optional(t.String({ maxLength: 100 })),
-        maxPrice: t.Optional(queryInteger(0, 100_000_000, { path: '/maxPrice', examples: ['40000'] })),
-        availableFrom: t.Optional(LocalDate),
-        availableTo: t.Optional(LocalDate),
-        sort: t.Optional(t.Union([t.Literal('next_slot'), t.Literal('price'), t.Literal('name')])),
+        specialty: t.Optional(SpecialtyCode),
+        q: t.Optional(
+          t.String({ maxLength: 100, examples: ['nogueira'], description: 'Part of the name; capitals and accents do not matter' })
+        ),
+        maxPrice: t.Optional(
+          queryInteger(0, 100_000_000, {
+            path: '/maxPrice',
+            examples: ['40000'],
+            description: 'At most this price, in minor units (cents)'
+          })
+        ),
+        availableFrom: t.Optional(eg(LocalDate, '2027-01-05', 'Only who has a free slot on this day, in the doctor’s zone, or later')),
+        availableTo: t.Optional(eg(LocalDate, '2027-01-12', 'Only who has a free slot on this day or before')),
+        sort: t.Optional(
+          t.Union([t.Literal('next_slot'), t.Literal('price'), t.Literal('name')], {
+            description: 'What comes first: who is free soonest (the standard), costs least, or by name'
+          })
+        ),
         ...PageQuery
       }),
       response: { 200: PageOf(Doctor) },
-      detail: { summary: 'Find doctors', tags: ['Doctors'], 'x-problems': ['range_too_long'] } as object
+      detail: about({
+        summary: 'Find doctors',
+        description:
+          'Only doctors who are approved and have published profile and hours. Filters are combined; by `next_slot` who has no free slot comes last. The two dates may be 62 days apart at most.',
+        tags: ['Doctors'],
+        answer: 'A page of doctors',
+        problems: ['range_too_long']
+      })
     })
     .get('/v1/doctors/:id', ({ params }) => readDoctor(needs.sql, params.id, needs.clock()), {
-      params: t.Object({ id: Uuid }),
+      params: ById('doctor'),
       response: { 200: Doctor },
-      detail: { summary: 'One doctor', tags: ['Doctors'], 'x-problems': ['doctor_not_found'] } as object
+      detail: about({
+        summary: 'One doctor',
+        description: 'As the search shows them. Who is not approved, has published no hours, or is gone is not found.',
+        tags: ['Doctors'],
+        answer: 'The doctor',
+        problems: ['doctor_not_found']
+      })
     })
 
 const profileRoutes = ({ sql, verify }: Needs) =>
@@ -41,10 +77,23 @@ const profileRoutes = ({ sql, verify }: Needs) =>
     .use(bearer(verify, 'doctor'))
     .get('/profile', ({ who }) => readProfile(sql, who), {
       response: { 200: Profile },
-      detail: { summary: 'My profile', tags: ['Practice'] }
+      detail: about({
+        summary: 'My profile',
+        description:
+          'With every standard filled in. Before the first `PUT` there are no specialties and no price, and nobody finds the doctor.',
+        tags: ['Practice'],
+        answer: 'The profile'
+      })
     })
     .put('/profile', ({ body, who }) => writeProfile(sql, who, body), {
       body: ProfileWish,
       response: { 200: Profile },
-      detail: { summary: 'Replace my profile', tags: ['Practice'], 'x-problems': ['invalid_timezone'] } as object
+      detail: about({
+        summary: 'Replace my profile',
+        description:
+          'What is left out takes its standard again. It holds for bookings from now on: appointments that are made keep their price, zone and time.',
+        tags: ['Practice'],
+        answer: 'The profile as it is now',
+        problems: ['invalid_timezone']
+      })
     })

@@ -1,21 +1,35 @@
 import { Elysia, t } from 'elysia'
 import { bearer } from '#platform/caller'
-import { Instant, Uuid } from '#platform/schema'
+import { about } from '#platform/docs-about'
+import { ById, eg, IdOf, Instant } from '#platform/schema'
 import type { Needs } from '../app.ts'
 import { hold, release } from './hold.ts'
+
+const Hold = t.Object({
+  id: IdOf('hold'),
+  start: Instant,
+  end: eg(Instant, '2027-01-05T11:30:00Z'),
+  expiresAt: eg(Instant, '2027-01-04T12:05:00Z', 'Until when it can be booked')
+})
 
 /** Keeping a slot for the minutes that a patient needs to decide. */
 export const holdRoutes = ({ sql, verify, clock, limits }: Needs) =>
   new Elysia({ name: 'holds', prefix: '/v1/holds' })
     .use(bearer(verify, 'patient'))
     .post('', async ({ body, who, status }) => status(201, await hold(sql, who, body, clock(), limits)), {
-      body: t.Object({ doctorId: Uuid, start: Instant }, { additionalProperties: false }),
-      response: { 201: t.Object({ id: Uuid, start: Instant, end: Instant, expiresAt: Instant }) },
-      detail: {
+      body: t.Object(
+        { doctorId: IdOf('doctor'), start: eg(Instant, '2027-01-05T11:00:00Z', 'The start of a free slot') },
+        { additionalProperties: false }
+      ),
+      response: { 201: Hold },
+      detail: about({
         summary: 'Keep a slot for 5 minutes',
+        description:
+          'Nobody else can book it meanwhile; book it with its `holdId` before `expiresAt`. A patient has one open hold at a time (`hold_limit`), what the waitlist offers not counted. Nobody is told.',
         tags: ['Appointments'],
-        'x-problems': ['doctor_not_found', 'slot_unavailable', 'slot_taken', 'patient_conflict', 'hold_limit']
-      } as object
+        answer: 'The hold',
+        problems: ['doctor_not_found', 'slot_unavailable', 'slot_taken', 'patient_conflict', 'hold_limit']
+      })
     })
     .delete(
       '/:id',
@@ -23,5 +37,14 @@ export const holdRoutes = ({ sql, verify, clock, limits }: Needs) =>
         await release(sql, who, params.id, clock())
         set.status = 204
       },
-      { params: t.Object({ id: Uuid }), detail: { summary: 'Give a kept slot up', tags: ['Appointments'] } }
+      {
+        params: ById('hold'),
+        detail: about({
+          summary: 'Give a kept slot up',
+          description:
+            'The slot is free at once, or goes to the first who waits for it. A hold that was booked, has been given up or is another’s is not found.',
+          tags: ['Appointments'],
+          answer: 'The slot is kept no longer'
+        })
+      }
     )

@@ -1,6 +1,7 @@
 import { Elysia, t } from 'elysia'
 import { bearer } from '#platform/caller'
-import { PageOf, PageQuery, Uuid } from '#platform/schema'
+import { about } from '#platform/docs-about'
+import { ById, PageOf, PageQuery } from '#platform/schema'
 import type { Needs } from '../app.ts'
 import { addException, listExceptions, removeException } from './exceptions.ts'
 import { ExceptionMade, ExceptionOut, ExceptionWish, Published, Schedule, ScheduleWish } from './model.ts'
@@ -8,31 +9,46 @@ import { publishSchedule, readSchedule } from './publish.ts'
 
 /** A doctor's own weekly hours and exceptions. */
 export const scheduleRoutes = ({ sql, verify, clock }: Needs) =>
-  new Elysia({ name: 'schedule', prefix: '/v1/doctors/me' })
+  new Elysia({ name: 'schedule', prefix: '/v1/doctors/me', detail: { tags: ['Practice'] } })
     .use(bearer(verify, 'doctor'))
     .get('/schedule', ({ who }) => readSchedule(sql, who), {
       response: { 200: Schedule },
-      detail: { summary: 'My weekly hours', tags: ['Practice'] }
+      detail: about({
+        summary: 'My weekly hours',
+        description: 'As they were published last. Nobody finds a doctor without hours.',
+        answer: 'The weekly hours'
+      })
     })
     .put('/schedule', ({ body, who }) => publishSchedule(sql, who, body, clock()), {
       body: ScheduleWish,
       response: { 200: Published },
-      detail: {
+      detail: about({
         summary: 'Replace my weekly hours',
-        description: 'Answers the appointments that now lie outside of the hours; they stay until somebody moves or cancels them.',
-        tags: ['Practice'],
-        'x-problems': ['schedule_overlap', 'invalid_window']
-      } as object
+        description:
+          'All rules at once; two of one weekday may not overlap while both are in force. Appointments that now lie outside (`conflicts`) stay until somebody moves or cancels them; new slots go to those who wait for them first.',
+        answer: 'The hours as they are now, and the appointments outside of them',
+        problems: ['schedule_overlap', 'invalid_window']
+      })
     })
     .get('/exceptions', ({ who, query }) => listExceptions(sql, who, query), {
       query: t.Object(PageQuery),
       response: { 200: PageOf(ExceptionOut) },
-      detail: { summary: 'My exceptions', tags: ['Practice'] }
+      detail: about({
+        summary: 'My exceptions',
+        description: 'By their first day, past ones included until they are deleted.',
+        answer: 'A page of exceptions'
+      })
     })
     .post('/exceptions', async ({ body, who, status }) => status(201, await addException(sql, who, body, clock())), {
       body: ExceptionWish,
       response: { 201: ExceptionMade },
-      detail: { summary: 'Add an exception', tags: ['Practice'], 'x-problems': ['invalid_window', 'range_too_long', 'conflict'] } as object
+      detail: about({
+        summary: 'Add an exception',
+        description:
+          '`closed` wins over `open` and over the weekly hours. Appointments that now lie outside (`conflicts`) stay until somebody moves or cancels them. It may span 366 days, and there may be 500 (`conflict`).',
+        answer: 'The exception, and the appointments outside of the hours',
+        problems: ['invalid_window', 'range_too_long', 'conflict']
+      })
     })
     .delete(
       '/exceptions/:id',
@@ -41,7 +57,11 @@ export const scheduleRoutes = ({ sql, verify, clock }: Needs) =>
         set.status = 204
       },
       {
-        params: t.Object({ id: Uuid }),
-        detail: { summary: 'Take an exception back', tags: ['Practice'] }
+        params: ById('exception'),
+        detail: about({
+          summary: 'Take an exception back',
+          description: 'The weekly hours hold again for its days; slots that this adds go to those who wait for them first.',
+          answer: 'The exception is gone'
+        })
       }
     )

@@ -1,13 +1,24 @@
 import { Elysia, t } from 'elysia'
-import { Instant, LocalDate, Money, queryInteger, TimeZone, Uuid } from '#platform/schema'
+import { about } from '#platform/docs-about'
+import { ById, eg, IdOf, Instant, LocalDate, Money, PageQuery, SpecialtyCode, TimeZone } from '#platform/schema'
 import type { Needs } from '../app.ts'
-import { Doctor } from '../doctors/model.ts'
+import { Doctor, SlotMinutes } from '../doctors/model.ts'
 import { earliestSlots } from './earliest.ts'
 import { listSlots } from './list.ts'
 
-const Slot = t.Object({ start: Instant, end: Instant })
-const Slots = t.Object({ doctorId: Uuid, timezone: TimeZone, slotMinutes: t.Number(), price: Money, slots: t.Array(Slot) })
-const Earliest = t.Object({ items: t.Array(t.Object({ start: Instant, end: Instant, doctor: Doctor })) })
+const slot = { start: Instant, end: eg(Instant, '2027-01-05T11:30:00Z') }
+const Slots = t.Object({
+  doctorId: IdOf('doctor'),
+  timezone: TimeZone,
+  slotMinutes: SlotMinutes,
+  price: Money,
+  slots: t.Array(t.Object(slot))
+})
+const Earliest = t.Object({ items: t.Array(t.Object({ ...slot, doctor: Doctor })) })
+const dates = {
+  from: t.Optional(eg(LocalDate, '2027-01-05', 'The first day, in the doctor’s zone; today where it is left out')),
+  to: t.Optional(eg(LocalDate, '2027-01-11', 'The last day, included; the sixth after the first where it is left out'))
+}
 
 /** The free slots of one doctor, and the earliest over all doctors of a specialty. */
 export const slotRoutes = ({ sql, clock }: Needs) =>
@@ -27,25 +38,34 @@ export const slotRoutes = ({ sql, clock }: Needs) =>
         return listed
       },
       {
-        params: t.Object({ id: Uuid }),
-        query: t.Object({ from: t.Optional(LocalDate), to: t.Optional(LocalDate) }),
+        params: ById('doctor'),
+        query: t.Object(dates),
         response: { 200: Slots, 304: t.Undefined() },
-        detail: {
+        detail: about({
           summary: 'Free slots of a doctor',
-          description: 'Dates are of the doctor’s zone, both included, at most 62; by default the next 7 days.',
+          description:
+            'At most 62 days, by default the next 7. A slot is free when it is far enough ahead, within the booking window, and meets no held, requested or confirmed appointment; it may be taken before you book it.',
           tags: ['Slots'],
-          'x-problems': ['doctor_not_found', 'range_too_long'],
-          'x-headers': ['If-None-Match']
-        } as object
+          answer: 'The free slots, soonest first',
+          problems: ['doctor_not_found', 'range_too_long'],
+          takes: ['If-None-Match'],
+          gives: ['ETag']
+        })
       }
     )
     .get('/v1/slots', async ({ query }) => ({ items: await earliestSlots(sql, query, clock()) }), {
       query: t.Object({
-        specialty: t.String({ maxLength: 64 }),
-        from: t.Optional(LocalDate),
-        to: t.Optional(LocalDate),
-        limit: t.Optional(queryInteger(1, 100, { path: '/limit', examples: ['20'] }))
+        specialty: SpecialtyCode,
+        ...dates,
+        limit: PageQuery.limit
       }),
       response: { 200: Earliest },
-      detail: { summary: 'Earliest free slots of a specialty', tags: ['Slots'], 'x-problems': ['range_too_long'] } as object
+      detail: about({
+        summary: 'Earliest free slots of a specialty',
+        description:
+          'Over every approved doctor of the specialty, soonest first; one doctor may stand there several times. Without dates it looks to the end of each booking window; two dates may be 62 days apart at most. There is no next page.',
+        tags: ['Slots'],
+        answer: 'The earliest slots, each with its doctor',
+        problems: ['range_too_long']
+      })
     })

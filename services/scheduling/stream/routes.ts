@@ -1,7 +1,28 @@
 import { Elysia, t } from 'elysia'
 import { bearer } from '#platform/caller'
+import { about } from '#platform/docs-about'
 import type { Needs } from '../app.ts'
 import { positionOf, streamOf } from './changes.ts'
+
+const Headers = t.Object(
+  {
+    'last-event-id': t.Optional(
+      t.String({
+        pattern: '^\\d{1,18}-\\d{1,15}$',
+        examples: ['88231-42'],
+        description: 'The `id` of the last event that was heard: the stream goes on after it'
+      })
+    )
+  },
+  { additionalProperties: true }
+)
+const example = `retry: 2000
+
+id: 88231-42
+event: appointment
+data: {"appointmentId":"019b1a2c-0f3e-7b58-a1c6-94d2e7b30c35","action":"confirm","status":"confirmed","version":2,"at":"2027-01-04T12:15:00Z"}
+
+`
 
 /** The caller's appointment changes as they happen. */
 export const streamRoutes = ({ sql, verify, changes }: Needs) =>
@@ -15,11 +36,14 @@ export const streamRoutes = ({ sql, verify, changes }: Needs) =>
       })
     },
     {
-      headers: t.Object({ 'last-event-id': t.Optional(t.String({ pattern: '^\\d{1,18}-\\d{1,15}$' })) }, { additionalProperties: true }),
-      detail: {
+      headers: Headers,
+      detail: about({
         summary: 'Live changes',
-        description: 'Server-sent events (`text/event-stream`); `Last-Event-ID` brings what was missed.',
-        tags: ['Appointments']
-      }
+        description:
+          'Server-sent events: one `appointment` for every change of an appointment of the caller’s, and a comment every 15 s. It ends with the access token; come again with a fresh one and `Last-Event-ID`, which brings what was missed.',
+        tags: ['Appointments'],
+        answer: 'The stream, open until the token ends or somebody leaves',
+        text: { type: 'text/event-stream', example }
+      })
     }
   )

@@ -1,32 +1,56 @@
 import { Elysia, t } from 'elysia'
 import { bearer } from '#platform/caller'
-import { Instant, LocalDate, PageOf, PageQuery, Uuid } from '#platform/schema'
+import { about } from '#platform/docs-about'
+import { ById, eg, IdOf, Instant, LocalDate, PageOf, PageQuery } from '#platform/schema'
 import type { Needs } from '../app.ts'
 import { joinLine, leaveLine, listLines } from './line.ts'
 
+const days = {
+  doctorId: IdOf('doctor'),
+  from: eg(LocalDate, '2027-01-05', 'The first day, in the doctor’s zone'),
+  to: eg(LocalDate, '2027-01-12', 'The last day, included')
+}
+const Offer = t.Object({
+  holdId: eg(IdOf('hold'), '019b1a77-0c4e-7f82-b3d9-5a1e6c7f2048', 'What to book it with'),
+  start: eg(Instant, '2027-01-06T13:00:00Z'),
+  expiresAt: eg(Instant, '2027-01-05T10:15:00Z', '15 minutes after it was offered')
+})
 const Entry = t.Object({
-  id: Uuid,
-  doctorId: Uuid,
-  from: LocalDate,
-  to: LocalDate,
-  status: t.Union([t.Literal('waiting'), t.Literal('offered')]),
-  createdAt: Instant,
-  offer: t.Optional(t.Object({ holdId: Uuid, start: Instant, expiresAt: Instant }))
+  id: IdOf('place in the line'),
+  ...days,
+  status: t.Union([t.Literal('waiting'), t.Literal('offered')], {
+    examples: ['offered'],
+    description: '`offered` once a slot has been, after which no other is; where its time is over there is no `offer`'
+  }),
+  createdAt: eg(Instant, '2027-01-04T12:00:00Z'),
+  offer: t.Optional(Offer)
 })
 
 /** Waiting for a slot to become free. */
 export const waitlistRoutes = ({ sql, verify, clock }: Needs) =>
-  new Elysia({ name: 'waitlist', prefix: '/v1/waitlist' })
+  new Elysia({ name: 'waitlist', prefix: '/v1/waitlist', detail: { tags: ['Waitlist'] } })
     .use(bearer(verify, 'patient'))
     .post('', async ({ body, who, status }) => status(201, (await joinLine(sql, who, body, clock())) as never), {
-      body: t.Object({ doctorId: Uuid, from: LocalDate, to: LocalDate }, { additionalProperties: false }),
+      body: t.Object(days, { additionalProperties: false }),
       response: { 201: Entry },
-      detail: { summary: 'Wait for a slot', tags: ['Waitlist'], 'x-problems': ['doctor_not_found', 'range_too_long', 'conflict'] } as object
+      detail: about({
+        summary: 'Wait for a slot',
+        description:
+          'When a slot of these days frees, the first in line is mailed and holds it for 15 minutes, then the next. Slots that are free now are not offered: book them. At most 90 days and 10 lines at once; the same days twice are a `conflict`.',
+        answer: 'The place in the line',
+        example: { status: 'waiting', offer: undefined },
+        problems: ['doctor_not_found', 'range_too_long', 'conflict']
+      })
     })
     .get('', async ({ who, query }) => (await listLines(sql, who, query, clock())) as never, {
       query: t.Object(PageQuery),
       response: { 200: PageOf(Entry) },
-      detail: { summary: 'What I wait for', tags: ['Waitlist'] }
+      detail: about({
+        summary: 'What I wait for',
+        description:
+          'The oldest first, each with the offer that is open: book it with its `holdId` as `POST /v1/appointments` before it expires.',
+        answer: 'A page of places in line'
+      })
     })
     .delete(
       '/:id',
@@ -34,5 +58,12 @@ export const waitlistRoutes = ({ sql, verify, clock }: Needs) =>
         await leaveLine(sql, who, params.id, clock())
         set.status = 204
       },
-      { params: t.Object({ id: Uuid }), detail: { summary: 'Stop waiting', tags: ['Waitlist'] } }
+      {
+        params: ById('place in the line'),
+        detail: about({
+          summary: 'Stop waiting',
+          description: 'An open offer goes to the next in line at once.',
+          answer: 'The place is given up'
+        })
+      }
     )
