@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { Elysia, t } from 'elysia'
 import { docs } from '#platform/docs'
+import { flawsOf } from '#platform/docs-check'
 import { handlerOf, http, problems } from '#platform/http'
 import { problemCatalog } from '#platform/problem'
+import { describedPages } from './own.ts'
 import { languageOf } from './pages/words.ts'
 import { problemOf, type Replica, type Rig, replica, rig } from './testing.ts'
 
@@ -44,6 +46,11 @@ test('each service has its document, without what the gateway does not pass on',
   expect((await get('/docs/other/json')).status).toBe(404)
   const away = await get('/docs/notifier/json')
   expect([away.status, (await problemOf(away)).code]).toEqual([503, 'upstream_unavailable'])
+})
+
+test('the gateway’s own document describes every operation, with examples that it would itself take', async () => {
+  // made from the routes alone: nobody is asked
+  expect(await flawsOf(describedPages({} as never, (() => {}) as never))).toEqual([])
 })
 
 test('one document has the calls of all that can be reached', async () => {
