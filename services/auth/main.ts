@@ -1,6 +1,6 @@
 process.env.SERVICE_NAME ??= 'auth'
 
-import { setPriority } from 'node:os'
+import { getPriority, setPriority } from 'node:os'
 import SQL from 'sql-template-strings'
 import { connectBus } from '#platform/bus'
 import { verifierOf } from '#platform/caller'
@@ -21,8 +21,9 @@ import { followEnded } from './sessions/end.ts'
 import { settingsSchema } from './settings.ts'
 import { openKeys } from './tokens/keys.ts'
 
-// hashing takes whole cores: what shares the machine with it goes first, so that a storm of sign-ins slows nobody's booking. Threads made from here on inherit it
-setPriority(5)
+// hashing takes whole cores: what shares the machine with it goes first, so that a storm of sign-ins slows nobody's booking. Threads made from here on inherit it.
+// Where it was started to stand behind others anyway, it may not come forward
+if (getPriority() < 5) setPriority(5)
 const settings = readSettings(settingsSchema)
 const clock = () => Temporal.Now.instant()
 const sql = connect(settings.DATABASE_URL, { name: 'auth', max: settings.DATABASE_POOL })
