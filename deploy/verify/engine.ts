@@ -72,6 +72,21 @@ export const compose = (...args: string[]) => run(['docker', 'compose', '--env-f
 export const containersOf = async (service: string): Promise<string[]> =>
   (await compose('ps', '-q', service)).split('\n').filter((id) => id !== '')
 
+/** Which container is behind each address of a gateway. To be asked while all of them run: a container that ended has no port. */
+export async function gatewaysByUrl(): Promise<Map<string, string>> {
+  const found = new Map<string, string>()
+  for (const id of await containersOf('gateway')) found.set(`http://${(await run(['docker', 'port', id, '8000'])).trim()}`, id)
+  return found
+}
+
+/** When a container that is away ended, in milliseconds since the epoch; undefined while it runs. */
+export async function endedAt(container: string): Promise<number | undefined> {
+  const [running, at = ''] = (await run(['docker', 'inspect', '--format', '{{.State.Running}} {{.State.FinishedAt}}', container]))
+    .trim()
+    .split(' ')
+  return running === 'true' ? undefined : Date.parse(at)
+}
+
 /** One replica's metrics, asked from inside, since its port is published nowhere. Sums every series whose line begins with `prefix`. */
 export async function metricOf(container: string, port: number, prefix: string): Promise<number> {
   const script = `process.stdout.write(await (await fetch('http://127.0.0.1:${port}/metrics')).text())`

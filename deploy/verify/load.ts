@@ -1,9 +1,7 @@
 import { cpf } from 'cpf-cnpj-validator'
 import { clientOf, onceKnown } from '../../dev/client.ts'
-import { GATEWAYS } from './engine.ts'
-
-/** What clients saw: `failed` are 5xx and broken connections, with the reason; `refused` are connections that no gateway took, tried again at the other. */
-export type Tally = { requests: number; failed: string[]; refused: number; slowestMs: number; bookings: number }
+import { balance, type Tally } from './balancer.ts'
+import { GATEWAYS, gatewaysByUrl } from './engine.ts'
 
 const READERS = 4
 /** Light on purpose: what is looked for is failures, not speed. */
@@ -40,59 +38,12 @@ export async function prepare(adminPassword: string): Promise<World> {
   return { doctorId: doctor.id, tokens: await Promise.all(patients.map(({ email }) => logIn(email))) }
 }
 
-/** Which gateways a balancer would send to: those that answered its last look, a third of a second ago at most. */
-function watchGateways(): { up: () => string[]; stop: () => void } {
-  const well = new Set<string>(GATEWAYS)
-  const look = async (gateway: string) => {
-    // it asks every replica and waits 2 s for one that is gone
-    const response = await fetch(`${gateway}/health`, { signal: AbortSignal.timeout(5_000), keepalive: false }).catch(() => undefined)
-    if (response?.ok) well.add(gateway)
-    else well.delete(gateway)
-  }
-  const timer = setInterval(() => GATEWAYS.forEach((gateway) => void look(gateway)), 300)
-  return { up: () => [...well], stop: () => clearInterval(timer) }
-}
-
 /** Load that runs until it is stopped: readers of every service, and one patient after another who books and cancels. */
-export function startLoad({ doctorId, tokens }: World): { tally: Tally; stop: () => Promise<void> } {
-  const tally: Tally = { requests: 0, failed: [], refused: 0, slowestMs: 0, bookings: 0 }
+export async function startLoad({ doctorId, tokens }: World): Promise<{ tally: Tally; stop: () => Promise<void> }> {
+  const tally: Tally = { requests: 0, failed: [], refused: 0, late: 0, slowestMs: 0, bookings: 0 }
   let stopped = false
-  const balancer = watchGateways()
-
-  /** One request as it comes through a balancer: a gateway that takes no connection is left out, nothing else is tried again. */
-  async function ask(method: string, path: string, token?: string, body?: unknown): Promise<{ status: number; body: unknown }> {
-    const since = performance.now()
-    tally.requests++
-    const up = balancer.up()
-    const first = tally.requests % Math.max(1, up.length)
-    for (const gateway of [...up.slice(first), ...up.slice(0, first)]) {
-      try {
-        const response = await fetch(`${gateway}${path}`, {
-          method,
-          headers: {
-            ...(token && { authorization: `Bearer ${token}` }),
-            ...(body !== undefined && { 'content-type': 'application/json', 'idempotency-key': crypto.randomUUID() })
-          },
-          ...(body !== undefined && { body: JSON.stringify(body) }),
-          signal: AbortSignal.timeout(20_000)
-        })
-        const text = await response.text()
-        tally.slowestMs = Math.max(tally.slowestMs, performance.now() - since)
-        if (response.status >= 500) tally.failed.push(`${method} ${path.split('?')[0]} ${response.status} ${text.slice(0, 120)}`)
-        return { status: response.status, body: text ? JSON.parse(text) : undefined }
-      } catch (error) {
-        const { code, message } = error as Error & { code?: string }
-        if (code === 'ConnectionRefused') tally.refused++
-        else {
-          tally.failed.push(`${method} ${path.split('?')[0]} ${code ?? message}`)
-          return { status: 0, body: undefined }
-        }
-      }
-    }
-    tally.failed.push(`${method} ${path} no gateway took the connection`)
-    return { status: 0, body: undefined }
-  }
-
+  const balancer = balance(await gatewaysByUrl(), tally)
+  const { ask } = balancer
   const reads: ((token: string) => Promise<unknown>)[] = [
     () => ask('GET', '/v1/specialties'),
     () => ask('GET', `/v1/doctors/${doctorId}/slots`),
@@ -131,5 +82,5 @@ export function startLoad({ doctorId, tokens }: World): { tally: Tally; stop: ()
   }
 }
 
-/** How many requests may be under way at once: so many may a killed gateway take along. */
+/** How many requests may be under way at once. */
 export const WIDTH = READERS + 1
