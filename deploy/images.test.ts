@@ -2,6 +2,7 @@ import { expect, test } from 'bun:test'
 import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join, relative } from 'node:path'
+import packageJson from '../package.json' with { type: 'json' }
 
 const root = join(import.meta.dir, '..')
 const read = (file: string) => readFileSync(join(root, file), 'utf8')
@@ -37,6 +38,21 @@ function filesOf(main: string, found = new Set<string>()): Set<string> {
   return found
 }
 
+/** The packages that files name, imported or resolved. */
+function packagesOf(files: Iterable<string>): Set<string> {
+  const transpiler = new Bun.Transpiler({ loader: 'ts' })
+  const found = new Set<string>()
+  for (const file of files) {
+    if (!file.endsWith('.ts')) continue
+    const text = read(file)
+    const resolved = [...text.matchAll(/import\.meta\.resolve\('([^']+)'\)/g)].map(([, path = '']) => path)
+    for (const path of [...transpiler.scanImports(text).map((one) => one.path), ...resolved])
+      if (/^(@[\w-]+\/)?[a-z]/.test(path) && !isBuiltin(path)) found.add(path.split('/', path.startsWith('@') ? 2 : 1).join('/'))
+  }
+  return found
+}
+const isBuiltin = (path: string) => path === 'bun' || path.startsWith('bun:') || path.startsWith('node:')
+
 const programs: [target: string, main: string][] = [
   ['migrate', 'platform/prepare.ts'],
   ['migrate', 'ops/main.ts'],
@@ -57,6 +73,12 @@ test('each image holds all that its programs load', () => {
     expect([target, main, missing]).toEqual([target, main, []])
   }
   expect(filesOf('ops/main.ts').size).toBeGreaterThan(15)
+})
+
+test('images hold the packages that their programs load, and none that only development needs', () => {
+  const loaded = packagesOf(new Set(programs.flatMap(([, main]) => [...filesOf(main)])))
+  expect(Object.keys(packageJson.dependencies).sort()).toEqual([...loaded].sort())
+  expect(read('deploy/Dockerfile')).toContain('bun install --frozen-lockfile --production')
 })
 
 test('in the image of the operations a command starts, and what needs a service says where to run it', async () => {
@@ -86,6 +108,10 @@ test('the build may see all that it copies', () => {
   const copied = [...new Set(programs.flatMap(([target]) => copiesOf(target)))]
   expect(copied.filter((path) => !existsSync(join(root, path)))).toEqual([])
   expect(copied.filter((path) => !seen.some((entry) => path === entry || path.startsWith(`${entry}/`)))).toEqual([])
+})
+
+test('an image that is built without saying so bears the version of the package', () => {
+  expect(read('deploy/Dockerfile')).toMatch(new RegExp(`^ARG VERSION=${packageJson.version}$`, 'm'))
 })
 
 test('the gateway listens for its probe where the probe asks', () => {

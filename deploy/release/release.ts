@@ -3,8 +3,8 @@ import { join } from 'node:path'
 import { sbom } from './sbom.ts'
 
 /*
- * `bun run release 0.2.0 [--images]`: from a clean main whose `.ci/run` passes makes the release's commit and tag: version in package.json and in the
- * Kubernetes overlays, the changelog's "Unreleased" under its number and date, and a bill of materials in dist/. `--images` builds the images too.
+ * `bun run release 0.2.0 [--images]`: from a clean main whose `.ci/run` passes makes the release's commit and tag: version in package.json, the
+ * Dockerfile and the Kubernetes overlays, the changelog's "Unreleased" under its number and date, and a bill of materials in dist/. `--images` builds the images too.
  * Nothing is pushed. The version may be the one that stands there already, as at the first release.
  */
 const root = join(import.meta.dir, '..', '..')
@@ -35,6 +35,7 @@ function release(): void {
     throw new Error('CHANGELOG.md says nothing under "Unreleased": what is in this release?')
   run('.ci/run')
   edit('package.json', (text) => text.replace(/"version": "[^"]+"/, `"version": "${version}"`), `"version": "${version}"`)
+  edit('deploy/Dockerfile', (text) => text.replace(/^ARG VERSION=.*$/m, `ARG VERSION=${version}`), `ARG VERSION=${version}\n`)
   const heading = `## ${version} (${Temporal.Now.plainDateISO()})`
   edit('CHANGELOG.md', (text) => text.replace('## Unreleased\n', `## Unreleased\n\n${heading}\n`), heading)
   for (const overlay of readdirSync(join(root, 'deploy/k8s/overlays'))) {
