@@ -2,7 +2,12 @@ import { expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
-type Service = { deploy?: { resources?: { limits?: { cpus?: string; memory?: string } } }; healthcheck?: object; build?: object }
+type Service = {
+  networks?: string[]
+  deploy?: { resources?: { limits?: { cpus?: string; memory?: string } } }
+  healthcheck?: object
+  build?: object
+}
 type Compose = { services: Record<string, Service> }
 const read = (file: string) => Bun.YAML.parse(readFileSync(join(import.meta.dir, '..', file), 'utf8')) as Compose
 const { services } = read('docker-compose.yml')
@@ -14,6 +19,12 @@ test('no container may take the whole machine', () => {
     return !limits?.cpus || !limits.memory
   })
   expect(unlimited.map(([name]) => name)).toEqual([])
+})
+
+test('who speaks with the mail server finds a way out, and nobody has a service on two networks that both are on', () => {
+  for (const name of ['notifier', 'ops']) expect([name, services[name]?.networks]).toEqual([name, ['internal', 'outside']])
+  const alsoOutside = Object.entries(services).filter(([, { networks }]) => networks?.includes('outside'))
+  expect(alsoOutside.map(([name]) => name).sort()).toEqual(['notifier', 'ops'])
 })
 
 test('what others wait for says when it is ready, by itself or by its image', () => {

@@ -33,6 +33,7 @@ test('secrets are made once, and only their owner reads them', () => {
   expect(init(dir).exitCode).toBe(0)
   expect(secretsOf(dir).map((path) => readFileSync(path, 'utf8'))).toEqual(before)
   for (const path of secretsOf(dir)) expect([path, modeOf(path)]).toEqual([path, 0o600])
+  expect(readFileSync(join(dir, 'deploy/secrets/smtp_url'), 'utf8')).toBe('smtp://mailbox:1025')
   expect(readFileSync(join(dir, '.env'), 'utf8')).toBe(`SECRETS_OWNER=${ownerOf(join(dir, 'deploy/secrets/admin_password'))}\n`)
   expect(modeOf(join(dir, '.env'))).toBe(0o644)
 })
@@ -45,6 +46,19 @@ test('a .env that holds more than the owner is for nobody else to read, and keep
   expect(init(dir).exitCode).toBe(0)
   expect(readFileSync(join(dir, '.env'), 'utf8')).toBe(text)
   expect(modeOf(join(dir, '.env')) & 0o007).toBe(0)
+})
+
+test('mails go to the server that the environment or .env named so far, and to whichever was written there since', () => {
+  const smtpOf = (dir: string) => readFileSync(join(dir, 'deploy/secrets/smtp_url'), 'utf8')
+  const called = home()
+  init(called, { SMTP_URL: 'smtp://u:p@called:587' })
+  expect(smtpOf(called)).toBe('smtp://u:p@called:587')
+  writeFileSync(join(called, 'deploy/secrets/smtp_url'), 'smtps://user:secret@mail.example:465')
+  expect(init(called, { SMTP_URL: 'smtp://other:25' }).exitCode).toBe(0)
+  expect(smtpOf(called)).toBe('smtps://user:secret@mail.example:465')
+  const said = home('SMTP_URL="smtp://u:p@said:587"\n')
+  init(said)
+  expect(smtpOf(said)).toBe('smtp://u:p@said:587')
 })
 
 test.if(isRoot)('by sudo they belong to who called it, and to whom .env says where it says so', () => {

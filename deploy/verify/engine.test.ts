@@ -14,7 +14,7 @@ test('no variable of the containers comes from the living system: each has a val
   expect(wanted.size).toBeGreaterThan(10)
   // what init-secrets wrote is looked up at the secrets themselves
   expect([...wanted].filter((name) => !(name in trial) && name !== 'SECRETS_OWNER')).toEqual([])
-  expect(await run(['sh', '-c', 'echo $SMTP_URL'])).toBe('smtp://mailbox:1025\n')
+  expect(await run(['sh', '-c', 'cat $SMTP_URL_SECRET'])).toBe('smtp://mailbox:1025')
 })
 
 test('the trial keeps its backups in a folder of its own, which is empty', () => {

@@ -1,4 +1,4 @@
-import { chownSync, existsSync, mkdtempSync, rmSync, statSync } from 'node:fs'
+import { chownSync, existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -12,8 +12,13 @@ export const GATEWAYS = ['http://127.0.0.1:18080', 'http://127.0.0.1:18081'] as 
 export const MAILBOX = 'http://127.0.0.1:18025'
 
 const secrets = join(root, 'deploy', 'secrets')
+const home = mkdtempSync(join(tmpdir(), 'healthmed-verify-'))
 /** Backups of the trial go where no real one is that they could push out. */
-const backups = mkdtempSync(join(tmpdir(), 'healthmed-verify-'))
+const backups = join(home, 'backups')
+mkdirSync(backups)
+/** Its mails go to its mailbox, whatever server is among the real secrets. */
+const smtp = join(home, 'smtp_url')
+writeFileSync(smtp, 'smtp://mailbox:1025')
 
 /**
  * Every variable of docker-compose.yml, each with a value of the trial's own: what stands in `.env` or in the caller's shell is the living system's, and
@@ -23,7 +28,7 @@ export const trial = {
   COMPOSE_PROJECT_NAME: PROJECT,
   COMPOSE_PROFILES: '',
   BACKUP_DIR: backups,
-  SMTP_URL: 'smtp://mailbox:1025',
+  SMTP_URL_SECRET: smtp,
   ADMIN_EMAIL: 'admin@healthmed.example',
   PORT: '18080',
   GATEWAY_PORTS: '18080-18081',
@@ -55,7 +60,7 @@ export function openBackups(): void {
 }
 
 /** Takes its backups away. */
-export const dropBackups = () => rmSync(backups, { recursive: true, force: true })
+export const dropBackups = () => rmSync(home, { recursive: true, force: true })
 
 /** Runs a command and gives what it printed. Throws with its last lines where it fails. */
 export async function run(command: string[], env = environment()): Promise<string> {
