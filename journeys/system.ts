@@ -42,8 +42,12 @@ export type System = {
 
 type Replicas = { auth?: number; scheduling?: number; notifier?: number }
 
-/** Starts the system; `settings` are added to every process. Ready in about two seconds. */
-export async function startSystem(settings: Record<string, string> = {}, replicas: Replicas = {}): Promise<System> {
+/** Starts the system; `settings` are added to every process, and `reached` says how a process reaches its database. Ready in about two seconds. */
+export async function startSystem(
+  settings: Record<string, string> = {},
+  replicas: Replicas = {},
+  reached = (url: string) => url
+): Promise<System> {
   const all = names.flatMap((name) => [name, ...more(name, name in replicas ? (replicas as Record<string, number>)[name] : 1)]) as Name[]
   const database = await testDatabase('scheduling')
   const vhost = await testBroker()
@@ -81,7 +85,7 @@ export async function startSystem(settings: Record<string, string> = {}, replica
     const own =
       service === 'gateway'
         ? { OPS_PORT: String(ports.ops) }
-        : { DATABASE_URL: database.urlOf(service), RABBITMQ_URL: atPort(vhost.url, lineOf(name).port) }
+        : { DATABASE_URL: reached(database.urlOf(service)), RABBITMQ_URL: atPort(vhost.url, lineOf(name).port) }
     const child = Bun.spawn([process.execPath, `${service === 'gateway' ? service : `services/${service}`}/main.ts`], {
       cwd: root,
       env: { ...shared, ...own, SERVICE_NAME: name, PORT: String(ports[name]) },
