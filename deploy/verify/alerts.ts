@@ -1,18 +1,14 @@
-import { say, step } from '../../dev/terminal.ts'
+import { step } from '../../dev/terminal.ts'
 import { compose, PROJECT, run } from './engine.ts'
-
-/** Where Prometheus of the project under test is published. */
-const PROMETHEUS = 'http://127.0.0.1:18091'
+import { PROMETHEUS, until } from './watching.ts'
 
 type Alert = { labels: { alertname: string }; state: string }
 
 /** What was seen: how long until the alert fired, and until it was quiet again, in seconds. */
 export type Seen = { alert: string; fired: number; cleared: number }
 
-/** Breaks one thing after the other in the running containers, waits for its alert, mends it, and waits until the alert is gone. Throws where one does not come or stay. */
+/** Breaks one thing after the other in the running containers, waits for its alert, mends it, and waits until the alert is gone; Prometheus runs already. Throws where one does not come or stay. */
 export async function watchAlerts(): Promise<Seen[]> {
-  await compose('--profile', 'observability', 'up', '--detach', 'prometheus')
-  await until('Prometheus answers', async () => (await fetch(`${PROMETHEUS}/-/ready`)).ok)
   const seen: Seen[] = []
   for (const [alert, broken, mended] of trials) {
     seen.push(
@@ -82,16 +78,4 @@ async function timed(act: () => Promise<unknown>, alert: string, firing: boolean
     return data.alerts.some(({ labels, state }) => labels.alertname === alert && state === 'firing') === firing
   })
   return Math.round((performance.now() - since) / 1000)
-}
-
-async function until(what: string, check: () => Promise<boolean>): Promise<void> {
-  for (const deadline = Date.now() + 240_000; Date.now() < deadline; await Bun.sleep(1_000)) {
-    if (await check().catch(() => false)) return
-  }
-  throw new Error(`not within 4 minutes: ${what}`)
-}
-
-if (import.meta.main) {
-  await watchAlerts()
-  say('Each fired and cleared.')
 }

@@ -42,10 +42,13 @@ export const trial = {
   OTEL_EXPORTER_OTLP_ENDPOINT: ''
 }
 
+/** The files that compose reads, as the caller said: pgbouncer's may be among them. */
+export const files = (process.env.COMPOSE_FILE || 'docker-compose.yml').split(':')
+
 /** Run with these alone; only the file to read may be another, such as that of pgbouncer, and who owns the secrets is seen at themselves. */
 function environment(): Record<string, string | undefined> {
   const SECRETS_OWNER = existsSync(secrets) ? ownerOf(secrets) : '1000:1000'
-  return { ...process.env, COMPOSE_FILE: process.env.COMPOSE_FILE || 'docker-compose.yml', ...trial, SECRETS_OWNER }
+  return { ...process.env, COMPOSE_FILE: files.join(':'), ...trial, SECRETS_OWNER }
 }
 
 function ownerOf(path: string): string {
@@ -72,6 +75,9 @@ export async function run(command: string[], env = environment()): Promise<strin
 
 /** `docker compose …` in that project, with no `.env`. */
 export const compose = (...args: string[]) => run(['docker', 'compose', '--env-file', '/dev/null', ...args])
+
+/** Takes the project away with its volumes, what the profiles started included. */
+export const takeAway = () => compose('--profile', 'observability', '--profile', 'ops', 'down', '--volumes', '--remove-orphans')
 
 /** The ids of a service's containers, the oldest first. */
 export const containersOf = async (service: string): Promise<string[]> =>
@@ -107,7 +113,7 @@ export async function killAndStart(container: string, awayMs: number): Promise<v
   await run(['docker', 'kill', '--signal', 'KILL', container])
   await Bun.sleep(awayMs)
   await run(['docker', 'start', container])
-  for (const deadline = Date.now() + 60_000; Date.now() < deadline; await Bun.sleep(500)) {
+  for (const deadline = Date.now() + 120_000; Date.now() < deadline; await Bun.sleep(500)) {
     if ((await run(['docker', 'inspect', '--format', '{{.State.Health.Status}}', container])).trim() === 'healthy') return
   }
   throw new Error(`${container} did not become healthy again`)

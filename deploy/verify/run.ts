@@ -3,14 +3,27 @@ import { join } from 'node:path'
 import { bold, red, say, step } from '../../dev/terminal.ts'
 import { watchAlerts } from './alerts.ts'
 import type { Tally } from './balancer.ts'
-import { compose, containersOf, dropBackups, GATEWAYS, killAndStart, MAILBOX, metricOf, openBackups, run, trial } from './engine.ts'
+import {
+  compose,
+  containersOf,
+  dropBackups,
+  GATEWAYS,
+  killAndStart,
+  MAILBOX,
+  metricOf,
+  openBackups,
+  run,
+  takeAway,
+  trial
+} from './engine.ts'
 import { prepare, startLoad, WIDTH } from './load.ts'
 import { Verdicts } from './verdicts.ts'
+import { lookAtBoards, startWatching } from './watching.ts'
 
 /*
  * `deploy/verify-compose`: builds and starts the containers in a project of their own, plays the tour, scales every service, looks whether the
- * replicas are used evenly, kills one container of each service under load, and prints a verdict. `--alerts` also breaks what the alerts watch and waits
- * for them; `--keep` leaves the containers running.
+ * replicas are used evenly, kills one container of each service under load, and prints a verdict. `--alerts` also asks a live Prometheus for all that rules and
+ * dashboards ask, breaks what the alerts watch and waits for them; `--keep` leaves the containers running.
  */
 const root = join(import.meta.dir, '..', '..')
 const scale = { gateway: 2, auth: 2, scheduling: 3, notifier: 2 }
@@ -26,7 +39,7 @@ async function main(): Promise<void> {
   say(bold('Containers under test'))
   await step('Secrets', () => run([join(root, 'deploy/init-secrets')]))
   openBackups()
-  await step('Clean slate', () => compose('down', '--volumes', '--remove-orphans'))
+  await step('Clean slate', takeAway)
   await step('Images', () => compose('build', '--quiet'))
   const since = performance.now()
   await step('Up and healthy', () => compose('up', '--detach', '--wait', '--wait-timeout', '180'))
@@ -41,6 +54,12 @@ async function main(): Promise<void> {
   await tour(password)
   await recovery()
   if (process.argv.includes('--alerts')) {
+    const exporters = await step('Prometheus', startWatching, (how) => how)
+    // what the boards show has to have happened since
+    await tour(password)
+    const boards = await lookAtBoards()
+    judge('rules and dashboards', boards.right, `${boards.figures}, ${exporters}`)
+    for (const line of boards.lines) say(`    ${line}`)
     for (const { alert, fired, cleared } of await watchAlerts())
       judge(`alert ${alert}`, true, `fired after ${fired} s, quiet after ${cleared} s`)
   }
@@ -117,7 +136,7 @@ try {
 } finally {
   if (process.argv.includes('--keep'))
     say(`The containers run on: ${GATEWAYS.join(', ')}; mails at ${MAILBOX}; backups in ${trial.BACKUP_DIR}`)
-  else await step('Taken away', () => compose('down', '--volumes', '--remove-orphans')).catch((error) => verdicts.brokeOff(error))
+  else await step('Taken away', takeAway).catch((error) => verdicts.brokeOff(error))
 }
 if (!process.argv.includes('--keep')) dropBackups()
 for (const line of verdicts.lines()) say(line)
