@@ -31,14 +31,12 @@ test.if(program !== undefined)(
   async () => {
     const slots = await slotsOf(system, doctor.id)
     const booked = await Promise.all(
-      slots
-        .slice(0, 40)
-        .map(({ start }, nth) =>
-          call<{ id: string }>(system, 'POST', '/v1/appointments', {
-            token: patients[nth % 8]?.token,
-            body: { doctorId: doctor.id, start }
-          })
-        )
+      slots.slice(0, 40).map(({ start }, nth) =>
+        call<{ id: string }>(system, 'POST', '/v1/appointments', {
+          token: patients[nth % 8]?.token,
+          body: { doctorId: doctor.id, start }
+        })
+      )
     )
     expect(booked.map(({ status }) => status)).toEqual(booked.map(() => 201))
     expect(booked.length).toBe(40)

@@ -1,11 +1,11 @@
-import { chmodSync, chownSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import postgres from 'postgres'
 import { freePort } from '#platform/ports'
 import { schemas } from '#platform/provision'
 import { eventually, testPassword } from '#platform/testing'
-import { canInstall, install } from '../dev/apt.ts'
+import { ensureProgram } from '../dev/ensure.ts'
 import { asPostgres, isRoot, postgresUser } from '../dev/postgres-user.ts'
 
 /** pgbouncer before the tests' PostgreSQL, with the settings of deploy/pgbouncer. */
@@ -23,16 +23,8 @@ export type Pool = { database: string; user: string; clients: number; servers: n
 /** The first that knows which connection of the server's has which prepared statement. */
 const KEEPS_STATEMENTS = '1.21.0'
 
-/** Finds pgbouncer, or installs Debian's where that needs no question; undefined where there is none to be had. */
-export async function ensurePooler(): Promise<string | undefined> {
-  const find = () => Bun.which('pgbouncer') ?? ['/usr/sbin/pgbouncer'].find(existsSync)
-  if (find() || !canInstall()) return find()
-  console.log("pgbouncer is not on this machine: installing Debian's package with apt (its own service stays off) …")
-  const log = join(tmpdir(), `healthmed-apt-${process.pid}.log`)
-  await install('pgbouncer', ['pgbouncer.service'], log).catch((error: Error) => console.log(error.message))
-  rmSync(log, { force: true })
-  return find()
-}
+/** Where pgbouncer is, Debian's where there was none; undefined where there is none to be had. */
+export const ensurePooler = () => ensureProgram('pgbouncer', { name: 'pgbouncer', services: ['pgbouncer.service'] })
 
 /** Starts pgbouncer before the server at `url`. */
 export async function startPooler(program: string, url: string): Promise<Pooler> {
