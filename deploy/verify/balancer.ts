@@ -71,13 +71,16 @@ export function balance(containers: Map<string, string>, tally: Tally, ended = e
 
 const isRefusal = (code?: string) => code === 'ConnectionRefused' || code === 'ECONNREFUSED'
 
-/** Which gateways it sends to: those that answered its last look, a third of a second ago at most. */
+/** Which gateways it sends to: those that took its last look, a third of a second ago at most. */
 function watchGateways(gateways: string[]): { isWell: (url: string) => boolean; stop: () => void } {
   const well = new Set(gateways)
   const look = async (gateway: string) => {
-    // it asks every replica and waits 2 s for one that is gone
-    const response = await fetch(`${gateway}/health`, { signal: AbortSignal.timeout(5_000), keepalive: false }).catch(() => undefined)
-    if (response?.ok) well.add(gateway)
+    // it asks every replica and waits 2 s for one that is gone. One that is slow is there all the same; one that is starting has a port that drops all
+    const there = await fetch(`${gateway}/health`, { signal: AbortSignal.timeout(5_000), keepalive: false }).then(
+      () => true,
+      (error: Error) => error.name === 'TimeoutError' && well.has(gateway)
+    )
+    if (there) well.add(gateway)
     else well.delete(gateway)
   }
   const timer = setInterval(() => gateways.forEach((gateway) => void look(gateway)), 300)
