@@ -1,11 +1,12 @@
 import type { Server } from 'bun'
+import { CLOSE } from '#platform/body'
 import type { Caller, Role, Verify } from '#platform/caller'
 import { endOf, type Handler } from '#platform/http'
 import { describeError, log, requestIdFrom } from '#platform/log'
 import { httpRequests } from '#platform/metrics'
 import { Problem, problemBody } from '#platform/problem'
 import { openSpan, type Span } from '#platform/spans'
-import { CLOSE, readBody } from './body.ts'
+import { endsConnection, readBody, refuseLarge } from './body.ts'
 import type { ClientOf } from './clients.ts'
 import { type Cors, withCors } from './cors.ts'
 import { ClientLeft, follow, forward, isStreamed } from './forward.ts'
@@ -66,7 +67,7 @@ export function gatewayOf(needs: Needs): Gateway {
     const needsAddress = !who || route.tier !== 'general' || route.service === 'auth'
     const client = needsAddress ? needs.clientOf(server.requestIP(request)?.address, headers.get('x-forwarded-for')) : undefined
     if (needs.count) work.told = await needs.count(route.tier, who?.id, client)
-    const body = method === 'GET' ? undefined : await readBody(request, bodyMs)
+    const body = method === 'GET' ? refuseLarge(headers) : await readBody(request, bodyMs)
     const leave = needs.room.take(route.path === STREAM ? 'streams' : 'calls')
     let stays = false
     try {
@@ -117,7 +118,7 @@ export function gatewayOf(needs: Needs): Gateway {
       work.route = endpoint.path
       answer = await call(request, server, work, target.query, endpoint)
     } catch (error) {
-      answer = refusal(await counted(error, work, request, server.requestIP(request)?.address), work, request.method)
+      answer = refusal(await counted(error, work, request, server.requestIP(request)?.address), work)
     }
     return finish(answer, work, request, needs)
   }
@@ -142,11 +143,11 @@ async function ownPage(needs: Needs, request: Request, server: Server<undefined>
     if (path !== '/health') await needs.count?.('general', undefined, needs.clientOf(address, request.headers.get('x-forwarded-for')))
   } catch (error) {
     const work = workOn(request, path)
-    return finish(refusal(error, work, request.method), work, request, needs)
+    return finish(refusal(error, work), work, request, needs)
   }
   const answer = await needs.pages(request, address)
   for (const [name, value] of Object.entries(protection)) if (!answer.headers.has(name)) answer.headers.set(name, value)
-  if (needs.draining()) answer.headers.set('connection', 'close')
+  if (needs.draining() || endsConnection(request.headers, answer.status >= 400)) answer.headers.set('connection', 'close')
   return answer
 }
 
@@ -167,13 +168,13 @@ function refuseMethod(method: string, { allow }: Endpoint): Received {
   throw new Problem('method_not_allowed', undefined, { headers: { allow } })
 }
 
-function refusal(error: unknown, { requestId, path }: Work, method: string): Received {
+function refusal(error: unknown, { requestId, path }: Work): Received {
   if (error instanceof ClientLeft) return { status: 499, headers: {}, body: null }
   const problem = error instanceof Problem ? error : new Problem('internal_error')
   if (problem !== error) log.error({ requestId, ...describeError(error) }, 'request failed')
   const headers = { ...problem.headers, 'content-type': 'application/problem+json' }
-  const body = method === 'HEAD' ? null : Buffer.from(JSON.stringify(problemBody(problem, path, requestId)))
-  return { status: problem.status, headers, body }
+  // who asks HEAD gets the length of this body: Bun leaves out the body itself
+  return { status: problem.status, headers, body: Buffer.from(JSON.stringify(problemBody(problem, path, requestId))) }
 }
 
 function finish({ status, headers, body }: Received, work: Work, request: Request, needs: Needs): Response {
@@ -182,7 +183,7 @@ function finish({ status, headers, body }: Received, work: Work, request: Reques
   if (work.told && !headers.ratelimit) Object.assign(headers, work.told)
   const isShared = !work.personal && status < 400 && (request.method === 'GET' || request.method === 'HEAD')
   if (!isShared && !headers['cache-control']) headers['cache-control'] = 'no-store'
-  if (needs.draining()) headers.connection = 'close'
+  if (needs.draining() || endsConnection(request.headers, status >= 400)) headers.connection = 'close'
   withCors(needs.cors, request, headers)
   record(work, request.method, status)
   return new Response(isStreamed(body) ? body.readable : body, { status, headers })

@@ -1,3 +1,4 @@
+import { maxRequestBodySize } from '#platform/body'
 import type { Listener } from '#platform/http'
 import { describeError, log } from '#platform/log'
 import type { Gateway } from './app.ts'
@@ -13,8 +14,7 @@ export function serve(gateway: Gateway, { port, host, isShared = false }: { port
     hostname: host,
     reusePort: isShared,
     idleTimeout: 60,
-    // our own limit, with an answer that says why, is lower; this one is for bodies that nobody reads
-    maxRequestBodySize: 1024 * 1024,
+    maxRequestBodySize,
     fetch: gateway,
     error: (error) => {
       log.error(describeError(error), 'a request failed outside of its handler')

@@ -1,4 +1,5 @@
 import { type AnyElysia, Elysia, type ElysiaConfig, type ValidationError } from 'elysia'
+import { CLOSE, isTooLarge, maxRequestBodySize, readChunks } from './body.ts'
 import { currentTrace, describeError, log, requestIdFrom, type Trace, traced } from './log.ts'
 import { httpRequests, problemAnswers } from './metrics.ts'
 import { type FieldError, Problem, problemBody } from './problem.ts'
@@ -7,9 +8,6 @@ import { openSpan, type Span } from './spans.ts'
 
 /** Options of every root instance: unknown fields are refused, `/x/` is not `/x`, and a short `Host` cannot shift the path. */
 export const http = { normalize: false, strictPath: true, handler: { standardHostname: false } } satisfies ElysiaConfig<''>
-
-/** The largest body that is read, in bytes. */
-export const MAX_BODY = 64 * 1024
 
 /** Turns whatever was thrown into an RFC 9457 answer; nothing of an unknown error leaves the process. Use it first on a root instance. */
 export const problems = new Elysia({ name: 'problems' })
@@ -105,21 +103,29 @@ export function observe(method: string, route: string, status: number, seconds: 
 }
 
 async function answer(app: AnyElysia, request: Request): Promise<Response> {
-  const refused = refuseBody(request)
-  if (refused) return problemResponse(refused, request)
-  const head = request.method === 'HEAD'
-  const response = await app.handle(head ? new Request(request, { method: 'GET' }) : request)
+  let admitted: Request
+  try {
+    admitted = await withBody(request)
+  } catch (error) {
+    return problemResponse(asProblem(error, ''), request)
+  }
+  // HEAD is answered as GET is: Bun tells the length of the body, leaves it out, and ends a stream
+  const response = await app.handle(request.method === 'HEAD' ? new Request(request, { method: 'GET' }) : admitted)
   const allowed = response.status === 404 && !currentTrace()?.route ? methodsOf(app, new URL(request.url).pathname) : []
   if (allowed.length > 0)
     return problemResponse(new Problem('method_not_allowed', undefined, { headers: { allow: allowed.join(', ') } }), request)
-  return head ? new Response(null, { status: response.status, headers: response.headers }) : response
+  return response
 }
 
-function refuseBody(request: Request): Problem | undefined {
-  if (!request.body || request.method === 'GET' || request.method === 'HEAD') return undefined
-  if (Number(request.headers.get('content-length') ?? 0) > MAX_BODY) return new Problem('body_too_large')
+/** The request with a body that may be read. Throws `body_too_large` and `unsupported_media_type`. */
+async function withBody(request: Request): Promise<Request> {
+  if (isTooLarge(request.headers)) throw new Problem('body_too_large', undefined, CLOSE)
+  if (!request.body || request.method === 'GET' || request.method === 'HEAD') return request
   const type = request.headers.get('content-type')?.split(';')[0]?.trim().toLowerCase()
-  return type === 'application/json' ? undefined : new Problem('unsupported_media_type')
+  if (type !== 'application/json') throw new Problem('unsupported_media_type')
+  if (!request.headers.has('transfer-encoding')) return request
+  const { url, method, headers, signal } = request
+  return new Request(url, { method, headers, signal, body: await readChunks(request) })
 }
 
 /** A problem as a whole answer, for what stands outside of an app. */
@@ -163,7 +169,7 @@ export function listen(handler: Handler, { port, host }: { port: number; host: s
     hostname: host,
     reusePort: false,
     idleTimeout: 60,
-    maxRequestBodySize: 1024 * 1024,
+    maxRequestBodySize,
     fetch: async (request, server) => {
       const response = await handler(request, server.requestIP(request)?.address)
       if (isLeaving) response.headers.set('connection', 'close')
