@@ -26,6 +26,15 @@ const passed = new Set([
   'link'
 ])
 
+/**
+ * The header that tells a client who asked HEAD how the answer to GET is framed. Bun would tell `content-length: 0` of an answer without a body,
+ * and writes what is named here instead.
+ */
+export const framingOf = ({ framing, status }: Head): Record<string, string> => {
+  if (status === 204 || status === 304) return {}
+  return typeof framing === 'number' ? { 'content-length': String(framing) } : { 'transfer-encoding': 'chunked' }
+}
+
 /** Reads the head of an answer, without the empty line at its end. Throws where it is none that can be trusted. */
 export function readHead(text: string): Head {
   const first = text.indexOf('\r\n')

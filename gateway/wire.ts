@@ -1,6 +1,6 @@
 import type { Socket } from 'bun'
 import { type Body, beginBody, feedBody, type Streamed } from './answer-body.ts'
-import { readHead } from './answer-head.ts'
+import { framingOf, readHead } from './answer-head.ts'
 
 /** A call as it goes on the wire. `isFresh` asks for a connection that was not used before. */
 export type Sent = {
@@ -109,6 +109,7 @@ export function wireTo(url: string): Wire {
       received(line, bytes.subarray(end + 4))
       return
     }
+    if (exchange.isHead) Object.assign(head.headers, framingOf(head))
     line.body = beginBody(head, exchange.isHead, {
       done: (whole) => finish(exchange, { status: head.status, headers: head.headers, body: whole }),
       pause: () => line.socket?.pause(),

@@ -120,11 +120,6 @@ test('a known path with another method names the methods that it knows', async (
   expect(response.headers.get('allow')).toBe('GET, HEAD')
 })
 
-test('HEAD answers as GET without a body', async () => {
-  const response = await ask('HEAD', '/v1/open?limit=5')
-  expect([response.status, await response.text()]).toEqual([200, ''])
-})
-
 test('Retry-After is whole seconds, at least one', async () => {
   expect((await ask('GET', '/v1/things/taken', { headers: authorization })).headers.get('retry-after')).toBe('1')
 })
