@@ -1,6 +1,7 @@
 import { log } from '#platform/log'
 import { Problem } from '#platform/problem'
 import type { Streamed } from './answer-body.ts'
+import { doesStay } from './stays.ts'
 import type { Replica, Upstream } from './upstreams.ts'
 import { type Received, type Sent, WireError } from './wire.ts'
 
@@ -48,6 +49,13 @@ export async function forward(upstream: Upstream, call: Call): Promise<Received>
     const tried: Replica = replica
     tried.busy++
     try {
+      // one that is about to stop could close the door on a call that must not be sent twice
+      const stays = call.isRepeatable || tried.wire.isStaying() || (await doesStay(tried))
+      const other = stays || attempt > 1 ? tried : upstream.pick(tried)
+      if (other !== tried) {
+        replica = other
+        continue
+      }
       const received = await tried.wire.send(sentOf(call, tried, attempt, until - performance.now()))
       upstream.succeeded(tried)
       return checked(received)

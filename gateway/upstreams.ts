@@ -57,10 +57,18 @@ export async function upstreamOf(
     }
     return found.get(origin) ?? []
   }
+  const replicaAt = (url: string): Replica => {
+    // one that is about to stop is asked for nothing more: its door would close on whoever stands in it
+    const leave = () => {
+      replica.asideUntil = Math.max(replica.asideUntil, nowMs() + ASIDE_MS)
+    }
+    const replica: Replica = { url, busy: 0, failures: 0, asideUntil: 0, wire: wireTo(url, leave) }
+    return replica
+  }
   const refresh = async () => {
     const urls = [...new Set((await Promise.all(origins.map(urlsOf))).flat())]
     const known = new Map(replicas.map((replica) => [replica.url, replica]))
-    replicas = urls.map((url) => known.get(url) ?? { url, busy: 0, failures: 0, asideUntil: 0, wire: wireTo(url) })
+    replicas = urls.map((url) => known.get(url) ?? replicaAt(url))
     for (const [url, { wire }] of known) if (!urls.includes(url)) wire.close()
     const aside = replicas.filter(({ asideUntil }) => asideUntil > nowMs()).length
     states.set({ upstream: name, state: 'in use' }, replicas.length - aside)
@@ -85,8 +93,9 @@ export async function upstreamOf(
     replica.asideUntil = nowMs() + Math.min(ASIDE_MOST_MS, ASIDE_MS * 2 ** (replica.failures - FAILURES))
   }
   const succeeded = (replica: Replica) => {
+    // one that bade farewell goes on answering what it has
+    if (replica.failures >= FAILURES) replica.asideUntil = 0
     replica.failures = 0
-    replica.asideUntil = 0
   }
 
   await refresh()

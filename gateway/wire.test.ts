@@ -134,6 +134,18 @@ test('a replica that bids farewell on one connection is asked on none of the oth
   expect(connections()).toBe(3)
 })
 
+test('a replica is known to stay for a moment after an answer that does not say otherwise', async () => {
+  const plain = `${OK}Content-Length: 0\r\n\r\n`
+  const { wire } = scripted([plain], [OK, 'Connection: close\r\nContent-Length: 0\r\n\r\n'])
+  expect(wire.isStaying()).toBe(false)
+  await wire.send(call())
+  expect(wire.isStaying()).toBe(true)
+  await Bun.sleep(250)
+  expect(wire.isStaying()).toBe(false)
+  await wire.send(call())
+  expect(wire.isStaying()).toBe(false)
+})
+
 test('silence is late, a client that went away is left, a closed door is refused', async () => {
   const { wire } = scripted([], [])
   const gone = wireTo('http://127.0.0.1:1')

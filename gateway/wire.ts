@@ -22,7 +22,12 @@ export class WireError extends Error {
 }
 
 /** The connections to one replica. */
-export type Wire = { send: (sent: Sent) => Promise<Received>; close: () => void }
+export type Wire = {
+  send: (sent: Sent) => Promise<Received>
+  /** Whether an answer of the last moment says that the replica is not about to stop: nothing that is sent now meets its end. */
+  isStaying: () => boolean
+  close: () => void
+}
 
 type Exchange = Sent & { resolve: (received: Received) => void; reject: (error: WireError) => void; line: Line | undefined; since: number }
 type Line = {
@@ -37,6 +42,8 @@ type Line = {
 const CONNECT_MS = 3_000
 /** Less than the time after which a service closes an idle connection. */
 const IDLE_MS = 25_000
+/** Well within the time for which a service that stops says so on every answer. */
+const STAYS_MS = 200
 const MOST_IDLE = 512
 const LONGEST_HEAD = 32 * 1024
 const SWEEP_MS = 50
@@ -63,12 +70,13 @@ function fail(exchange: Exchange, kind: WireError['kind']): void {
   exchange.reject(new WireError(kind))
 }
 
-/** Keeps connections to a replica at `url` and sends calls through them, one at a time on each. */
-export function wireTo(url: string): Wire {
+/** Keeps connections to a replica at `url` and sends calls through them, one at a time on each. `onFarewell` hears that the replica is about to stop. */
+export function wireTo(url: string, onFarewell: () => void = () => {}): Wire {
   const { hostname, port } = new URL(url)
   const address = { hostname: hostname.replace(/^\[|\]$/g, ''), port: Number(port || 80) }
   const idle: Line[] = []
   let isClosed = false
+  let stayedAt = Number.NEGATIVE_INFINITY
 
   const release = (line: Line): void => {
     // a reader who was slow at the end had it paused: the next call must hear its answer
@@ -109,6 +117,8 @@ export function wireTo(url: string): Wire {
       received(line, bytes.subarray(end + 4))
       return
     }
+    stayedAt = head.stays ? performance.now() : Number.NEGATIVE_INFINITY
+    if (!head.stays) onFarewell()
     if (exchange.isHead) Object.assign(head.headers, framingOf(head))
     line.body = beginBody(head, exchange.isHead, {
       done: (whole) => finish(exchange, { status: head.status, headers: head.headers, body: whole }),
@@ -190,6 +200,7 @@ export function wireTo(url: string): Wire {
         for (let line = sent.isFresh ? undefined : idle.pop(); line; line = idle.pop()) if (begin(line, exchange)) return
         connect(exchange)
       }),
+    isStaying: () => performance.now() - stayedAt < STAYS_MS,
     close: () => {
       isClosed = true
       wires.delete(own)

@@ -76,8 +76,11 @@ test('workers end with the one that started them, however it ends', async () => 
   await eventually(() => !pids.some(isThere), 15_000)
 }, 30_000)
 
-/** Two hundred clients that stay connected and ask without a pause, over sockets of their own, until they are told to leave. */
-function busyClients(gateway: Process, count: number) {
+const READ = 'GET /v1/doctors HTTP/1.1\r\nhost: clinic.example\r\n\r\n'
+const WRITE = 'POST /v1/auth/login HTTP/1.1\r\nhost: clinic.example\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}'
+
+/** Clients that stay connected and ask, each over a socket of its own and after a pause of its own, until they are told to leave. */
+function busyClients(gateway: Process, count: number, call = READ, pauseMs = 0) {
   const told = { answered: 0, failed: [] as string[] }
   const { port } = new URL(gateway.url)
   const client = () =>
@@ -87,7 +90,7 @@ function busyClients(gateway: Process, count: number) {
       const socket = connect(Number(port), '127.0.0.1')
       const ask = () => {
         waiting = true
-        socket.write('GET /v1/doctors HTTP/1.1\r\nhost: clinic.example\r\n\r\n')
+        socket.write(call)
       }
       socket.on('connect', ask)
       socket.on('data', (data) => {
@@ -101,7 +104,8 @@ function busyClients(gateway: Process, count: number) {
         else told.failed.push(text.slice(0, 12))
         text = ''
         if (isOver) socket.end()
-        else ask()
+        else if (pauseMs === 0) ask()
+        else setTimeout(ask, Math.random() * pauseMs)
       })
       socket.on('error', () => {})
       socket.on('close', () => {
@@ -112,12 +116,21 @@ function busyClients(gateway: Process, count: number) {
   return { told, done: Promise.all(Array.from({ length: count }, client)) }
 }
 
-for (const workers of ['1', '2'])
-  test(`asked to end while 200 connections are busy, ${workers} worker(s) fail no request and end with 0`, async () => {
+test.each([
+  ['busy readers', '1', READ, 0],
+  ['busy readers', '2', READ, 0],
+  ['busy writers without a key', '1', WRITE, 0],
+  ['writers without a key who pause', '1', WRITE, 700],
+  ['writers without a key who pause', '2', WRITE, 700]
+])(
+  'asked to end under 200 connections of %s, %s worker(s) fail no request and end with 0',
+  async (_, workers, call, pauseMs) => {
     const gateway = await start({ GATEWAY_WORKERS: workers }, 5)
-    const { told, done } = busyClients(gateway, 200)
-    await eventually(() => told.answered > 2_000, 20_000)
+    const { told, done } = busyClients(gateway, 200, call, pauseMs)
+    await eventually(() => told.answered > (pauseMs ? 500 : 2_000), 20_000)
     gateway.child.kill('SIGTERM')
     await done
     expect([await gateway.child.exited, told.failed]).toEqual([0, []])
-  }, 40_000)
+  },
+  40_000
+)
