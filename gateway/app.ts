@@ -68,7 +68,7 @@ export function gatewayOf(needs: Needs): Gateway {
     const client = needsAddress ? needs.clientOf(server.requestIP(request)?.address, headers.get('x-forwarded-for')) : undefined
     if (needs.count) work.told = await needs.count(route.tier, who?.id, client)
     const body = method === 'GET' ? refuseLarge(headers) : await readBody(request, bodyMs)
-    const leave = needs.room.take(route.path === STREAM ? 'streams' : 'calls')
+    const leave = needs.room.take(route.path === STREAM ? 'streams' : 'calls', who?.id)
     let stays = false
     try {
       const received = await forward(needs.upstreams[route.service], {
@@ -136,17 +136,25 @@ const workOn = ({ headers, method }: Request, path: string): Work => ({
 
 const isForwarded = (path: string) => path.startsWith('/v1/') || path.startsWith('/.well-known/')
 
-/** Pages count as calls without a token do; whoever watches the health is not counted. */
+/** Pages count as calls without a token do, and take a place as calls do; whoever watches the health is neither counted nor refused. */
 async function ownPage(needs: Needs, request: Request, server: Server<undefined>, path: string): Promise<Response> {
   const address = server.requestIP(request)?.address
+  let leave: (() => void) | undefined
+  let answer: Response
   try {
-    if (path !== '/health') await needs.count?.('general', undefined, needs.clientOf(address, request.headers.get('x-forwarded-for')))
+    if (path !== '/health') {
+      await needs.count?.('general', undefined, needs.clientOf(address, request.headers.get('x-forwarded-for')))
+      leave = needs.room.take('calls')
+    }
+    answer = await needs.pages(request, address)
   } catch (error) {
     const work = workOn(request, path)
     return finish(refusal(error, work), work, request, needs)
+  } finally {
+    leave?.()
   }
-  const answer = await needs.pages(request, address)
-  for (const [name, value] of Object.entries(protection)) if (!answer.headers.has(name)) answer.headers.set(name, value)
+  const headers = needs.scheme === 'https' ? protectionByTls : protection
+  for (const [name, value] of Object.entries(headers)) if (!answer.headers.has(name)) answer.headers.set(name, value)
   if (needs.draining() || endsConnection(request.headers, answer.status >= 400)) answer.headers.set('connection', 'close')
   return answer
 }
@@ -179,7 +187,7 @@ function refusal(error: unknown, { requestId, path }: Work): Received {
 
 function finish({ status, headers, body }: Received, work: Work, request: Request, needs: Needs): Response {
   headers['x-request-id'] = work.requestId
-  Object.assign(headers, protection)
+  Object.assign(headers, needs.scheme === 'https' ? protectionByTls : protection)
   if (work.told && !headers.ratelimit) Object.assign(headers, work.told)
   const isShared = !work.personal && status < 400 && (request.method === 'GET' || request.method === 'HEAD')
   if (!isShared && !headers['cache-control']) headers['cache-control'] = 'no-store'
@@ -196,6 +204,9 @@ const protection = {
   'referrer-policy': 'no-referrer',
   'content-security-policy': "default-src 'none'; frame-ancestors 'none'"
 }
+
+/** Where people reach the system by https a browser is to come by nothing else for a year. */
+const protectionByTls = { ...protection, 'strict-transport-security': 'max-age=31536000' }
 
 const timers = new Map<string, ReturnType<typeof httpRequests.labels>>()
 /** The series of one kind of answer; looking it up by its labels each time would cost more than counting. */

@@ -43,7 +43,7 @@ test('one long pause refuses nobody', () => {
 
 test('while the process is late there is no room, and then there is again', () => {
   let late = true
-  const room = roomFor({ calls: 5, streams: 5 }, () => late)
+  const room = roomFor({ calls: 5, streams: 5, streamsOfOne: 5 }, () => late)
   expect(() => room.take('calls')).toThrow('Too much work')
   late = false
   room.take('calls')()

@@ -31,7 +31,10 @@ export async function runGateway(settings: Static<typeof settingsSchema>, { isSh
   }
   const state = { draining: false }
   const lag = lagWatch(settings.MAX_LAG_MS)
-  const room = roomFor({ calls: settings.MAX_IN_FLIGHT, streams: settings.MAX_STREAMS }, lag.isLate)
+  const room = roomFor(
+    { calls: settings.MAX_IN_FLIGHT, streams: settings.MAX_STREAMS, streamsOfOne: settings.MAX_STREAMS_PER_CALLER },
+    lag.isLate
+  )
   gauge('requests_in_flight', 'What is being forwarded: calls and event streams', ['kind'], function () {
     this.set({ kind: 'calls' }, room.taken('calls'))
     this.set({ kind: 'streams' }, room.taken('streams'))

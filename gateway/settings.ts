@@ -17,5 +17,6 @@ export const settingsSchema = Type.Object({
   MAX_IN_FLIGHT: whole(1, 60_000, { default: 2_000, examples: [2_000] }),
   MAX_LAG_MS: whole(10, 60_000, { default: 500, examples: [500] }),
   GATEWAY_WORKERS: whole(1, 64, { default: 1, examples: [2] }),
-  MAX_STREAMS: whole(1, 60_000, { default: 10_000, examples: [10_000] })
+  MAX_STREAMS: whole(1, 60_000, { default: 10_000, examples: [10_000] }),
+  MAX_STREAMS_PER_CALLER: whole(1, 60_000, { default: 10, examples: [10] })
 })

@@ -67,7 +67,7 @@ export async function rig(addresses: string | Record<Service, string>, options: 
     clientOf: clientsBehind(options.trusted ?? 'none'),
     scheme: 'http',
     cors: corsOf(options.origins ?? 'none'),
-    room: roomFor({ calls: 1_000, streams: 1_000 }),
+    room: roomFor({ calls: 1_000, streams: 1_000, streamsOfOne: 1_000 }),
     pages: handlerOf(ownPages(upstreams, signed.verify)),
     draining: () => draining,
     ...options

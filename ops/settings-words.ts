@@ -28,6 +28,7 @@ export const words: Record<string, string> = {
   MAX_IN_FLIGHT: 'requests that one gateway forwards at once; beyond them 503',
   MAX_LAG_MS: 'how far behind a gateway may be for a while before it answers 503 to what is new, in milliseconds',
   MAX_STREAMS: 'live event streams that one gateway keeps open at once',
+  MAX_STREAMS_PER_CALLER: 'of these, for one person; beyond them 429',
   ADMIN_BROKER_API: 'the management API of RabbitMQ as its administrator: gives each service a user of its own with the least permissions',
   AUTH_BROKER_PASSWORD: 'of the user `auth` at the broker',
   SCHEDULING_BROKER_PASSWORD: 'of the user `scheduling` at the broker',
