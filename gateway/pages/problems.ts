@@ -65,6 +65,6 @@ const listPage = () =>
     wide: true,
     body: `<h1>Problems</h1><p class="lead">Every refusal is <code>application/problem+json</code> (RFC 9457) with one of these codes.</p>
 <table><thead><tr><th>Status</th><th>Code</th><th>Meaning</th></tr></thead><tbody>
-${entries.map(({ code, statuses, title }) => `<tr><td>${statuses.join(', ')}</td><td><a href="/problems/${code}"><code>${code}</code></a></td><td>${escaped(title)}</td></tr>`).join('\n')}
+${entries.map(({ code, statuses, title }) => `<tr><td>${statuses.join(', ')}</td><td><a href="/problems/${code}"><code>${code.replaceAll('_', '_<wbr>')}</code></a></td><td>${escaped(title)}</td></tr>`).join('\n')}
 </tbody></table>`
   })
