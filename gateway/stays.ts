@@ -30,5 +30,6 @@ async function ask({ url, wire }: Replica): Promise<boolean> {
   } catch {
     throw new WireError('refused')
   }
-  return wire.isStaying()
+  // an answer that was long under way still is one
+  return !wire.isLeaving()
 }

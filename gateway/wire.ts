@@ -26,6 +26,8 @@ export type Wire = {
   send: (sent: Sent) => Promise<Received>
   /** Whether an answer of the last moment says that the replica is not about to stop: nothing that is sent now meets its end. */
   isStaying: () => boolean
+  /** Whether its last answer said that it is about to stop. */
+  isLeaving: () => boolean
   close: () => void
 }
 
@@ -77,6 +79,7 @@ export function wireTo(url: string, onFarewell: () => void = () => {}): Wire {
   const idle: Line[] = []
   let isClosed = false
   let stayedAt = Number.NEGATIVE_INFINITY
+  let isLeaving = false
 
   const release = (line: Line): void => {
     // a reader who was slow at the end had it paused: the next call must hear its answer
@@ -117,8 +120,10 @@ export function wireTo(url: string, onFarewell: () => void = () => {}): Wire {
       received(line, bytes.subarray(end + 4))
       return
     }
-    stayedAt = head.stays ? performance.now() : Number.NEGATIVE_INFINITY
-    if (!head.stays) onFarewell()
+    // it was said after the call was sent, however late it is heard
+    stayedAt = head.stays ? Math.max(stayedAt, exchange.since) : Number.NEGATIVE_INFINITY
+    isLeaving = !head.stays
+    if (isLeaving) onFarewell()
     if (exchange.isHead) Object.assign(head.headers, framingOf(head))
     line.body = beginBody(head, exchange.isHead, {
       done: (whole) => finish(exchange, { status: head.status, headers: head.headers, body: whole }),
@@ -201,6 +206,7 @@ export function wireTo(url: string, onFarewell: () => void = () => {}): Wire {
         connect(exchange)
       }),
     isStaying: () => performance.now() - stayedAt < STAYS_MS,
+    isLeaving: () => isLeaving,
     close: () => {
       isClosed = true
       wires.delete(own)

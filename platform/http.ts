@@ -183,6 +183,8 @@ export function listen(handler: Handler, { port, host }: { port: number; host: s
   const stop = async () => {
     isLeaving = true
     await Bun.sleep(FAREWELL_MS)
+    // what came while this process had no turn is read before the doors close
+    for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve))
     const cutOff = setTimeout(() => server.stop(true), PATIENCE_MS)
     await server.stop()
     clearTimeout(cutOff)
