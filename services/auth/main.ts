@@ -63,5 +63,5 @@ stopOnSignal([
   ['jobs', () => [purging.stop(), keys.stop(), ended.stop()]],
   ['relay', relay.stop],
   ['broker', bus.close],
-  ['database', () => sql.end({ timeout: 5 })]
+  ['database', () => sql.end({ timeout: 1 })]
 ])

@@ -56,5 +56,5 @@ stopOnSignal([
   ['relay', relay.stop],
   ['broker', bus.close],
   ['keys', trust.stop],
-  ['database', () => sql.end({ timeout: 5 })]
+  ['database', () => sql.end({ timeout: 1 })]
 ])
