@@ -9,8 +9,9 @@ import type { StartSettings } from './start-settings.ts'
 const root = join(import.meta.dir, '..')
 
 /**
- * How Bun's allocator works in every process, as the images have it too: pages that were freed are kept for what comes next. Giving them back and
- * faulting them in anew took a fifth of the gateway's processor time; what a process holds stays at the most that it once needed.
+ * How Bun's allocator works in the two processes that every call passes through, as their images have it too: pages that were freed are kept for what
+ * comes next. Giving them back and faulting them in anew took a fifth of the gateway's processor time; what such a process holds stays at the most that
+ * it once needed.
  */
 export const allocation = { MIMALLOC_PURGE_DELAY: '-1' }
 
@@ -37,7 +38,6 @@ export async function planServices({ settings, secrets, databaseUrl, brokerUrl, 
   const urls = { AUTH_URL: local(auth), SCHEDULING_URL: local(scheduling), NOTIFIER_URL: local(notifier) }
   const shared = {
     PATH: process.env.PATH,
-    ...allocation,
     TZ: 'UTC',
     LOG_LEVEL: settings.LOG_LEVEL,
     PUBLIC_URL: `http://localhost:${settings.PORT}`,
@@ -59,7 +59,7 @@ export async function planServices({ settings, secrets, databaseUrl, brokerUrl, 
       ADMIN_PASSWORD: secrets.adminPassword,
       DOCTOR_APPROVAL: settings.DOCTOR_APPROVAL
     }),
-    service('scheduling', scheduling, { EMAIL_VERIFICATION: settings.EMAIL_VERIFICATION }),
+    service('scheduling', scheduling, { ...allocation, EMAIL_VERIFICATION: settings.EMAIL_VERIFICATION }),
     service('notifier', notifier, { SMTP_URL: smtpUrl }),
     {
       name: 'gateway',
@@ -67,6 +67,7 @@ export async function planServices({ settings, secrets, databaseUrl, brokerUrl, 
       readyUrl: `${local(gatewayOps)}/health/ready`,
       env: {
         ...shared,
+        ...allocation,
         SERVICE_NAME: 'gateway',
         PORT: String(settings.PORT),
         OPS_PORT: String(gatewayOps),

@@ -1,11 +1,9 @@
-import { swagger } from '@elysiajs/swagger'
 import { TypeGuard } from '@sinclair/typebox'
 import { type AnyElysia, Elysia } from 'elysia'
 import packageJson from '../package.json' with { type: 'json' }
 import { rolesOf } from './caller.ts'
 import type { Json } from './docs-example.ts'
 import { describe, type Operation, problemSchema } from './docs-operation.ts'
-import { Problem } from './problem.ts'
 
 /** Where a process shows its OpenAPI document. */
 const PATH = '/docs/json'
@@ -17,38 +15,34 @@ const PATH = '/docs/json'
 export const docs =
   (title: string, description: string) =>
   <App extends AnyElysia>(app: App): App => {
-    const plugin = new Elysia({ name: 'docs', seed: title })
-      .onAfterHandle(({ response, path }) => {
-        // the plugin's page loads its script from elsewhere; the gateway has one that does not
-        if (path !== PATH) throw new Problem('not_found')
-        return repaired(response as Json, app)
+    let document: Promise<Json> | undefined
+    app.use(
+      new Elysia({ name: 'docs', seed: title, detail: { hide: true } }).get(PATH, () => {
+        document ??= documentOf(app, title, description)
+        return document
       })
-      .use(
-        swagger({
-          path: '/docs/page',
-          specPath: PATH,
-          excludeStaticFile: false,
-          exclude: ['/docs/page', PATH],
-          documentation: {
-            servers: [{ url: '/' }],
-            info: {
-              title: `Health&Med: ${title}`,
-              description,
-              version: packageJson.version,
-              license: { name: 'MIT', url: 'https://opensource.org/license/mit' }
-            }
-          }
-        })
-      )
-    app.use(plugin)
+    )
     return app
   }
 
-const documents = new WeakMap<object, Json>()
+/** Made when it is first asked for: what makes it takes 6 MB, which a process that nobody asks does without. */
+async function documentOf(app: AnyElysia, title: string, description: string): Promise<Json> {
+  const { swagger } = await import('@elysiajs/swagger')
+  const paths = { path: '/docs/page', specPath: '/docs/spec' }
+  const documentation = {
+    servers: [{ url: '/' }],
+    info: {
+      title: `Health&Med: ${title}`,
+      description,
+      version: packageJson.version,
+      license: { name: 'MIT', url: 'https://opensource.org/license/mit' }
+    }
+  }
+  const described = new Elysia().use(app).use(swagger({ ...paths, excludeStaticFile: false, exclude: Object.values(paths), documentation }))
+  return repaired((await (await described.handle(new Request(`http://localhost${paths.specPath}`))).json()) as Json, app)
+}
 
 function repaired(document: Json, app: AnyElysia): Json {
-  const known = documents.get(document.paths as object)
-  if (known) return known
   const routes = new Map(app.routes.map((route) => [`${route.method} ${route.path}`, route]))
   const result = cleaned(document) as Json
   for (const [path, operations] of Object.entries(result.paths as Record<string, Record<string, Operation>>)) {
@@ -60,7 +54,6 @@ function repaired(document: Json, app: AnyElysia): Json {
   }
   const asksForToken = JSON.stringify(result.paths).includes('"bearer":[]')
   result.components = { schemas: { Problem: problemSchema }, ...(asksForToken && { securitySchemes: { bearer } }) }
-  documents.set(document.paths as object, result)
   return result
 }
 

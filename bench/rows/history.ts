@@ -10,7 +10,8 @@ const RATE = 100
 /** Slots, a doctor's list and bookings, at one rate, before and after ten million past appointments are there. */
 export async function history(world: World, people: People): Promise<Result[]> {
   const measure = async (day: number) => {
-    const tokens = await world.tokens(people.patients.slice(0, 2_000))
+    // others each time: nobody may have many open appointments
+    const tokens = await world.tokens(people.patients.slice(8_000 + day * 2_000, 10_000 + day * 2_000))
     const doctors = await world.tokens(people.doctors.slice(0, 2_000), 'doctor')
     const kinds = {
       slots: (nth: number) => request('GET', `/v1/doctors/${people.doctors[nth % 2_000]}/slots`),
