@@ -18,7 +18,11 @@ export const docs =
     let document: Promise<Json> | undefined
     app.use(
       new Elysia({ name: 'docs', seed: title, detail: { hide: true } }).get(PATH, () => {
-        document ??= documentOf(app, title, description)
+        document ??= documentOf(app, title, description).catch((error) => {
+          // the next who asks may have more luck
+          document = undefined
+          throw error
+        })
         return document
       })
     )

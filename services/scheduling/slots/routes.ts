@@ -15,10 +15,12 @@ const Slots = t.Object({
   slots: t.Array(t.Object(slot))
 })
 const Earliest = t.Object({ items: t.Array(t.Object({ ...slot, doctor: Doctor })) })
-const dates = {
-  from: t.Optional(eg(LocalDate, '2027-01-05', 'The first day, in the doctor’s zone; today where it is left out')),
-  to: t.Optional(eg(LocalDate, '2027-01-11', 'The last day, included; the sixth after the first where it is left out'))
-}
+/** `otherwise`: the last day where none is said. */
+const datesOf = (otherwise: string) =>
+  t.Object({
+    from: t.Optional(eg(LocalDate, '2027-01-05', 'The first day, in the doctor’s zone; today where it is left out')),
+    to: t.Optional(eg(LocalDate, '2027-01-11', `The last day, included; ${otherwise} where it is left out`))
+  })
 
 /** The free slots of one doctor, and the earliest over all doctors of a specialty. */
 export const slotRoutes = ({ sql, clock }: Needs) =>
@@ -39,7 +41,7 @@ export const slotRoutes = ({ sql, clock }: Needs) =>
       },
       {
         params: ById('doctor'),
-        query: t.Object(dates),
+        query: datesOf('the sixth after the first'),
         response: { 200: Slots, 304: t.Undefined() },
         detail: about({
           summary: 'Free slots of a doctor',
@@ -56,7 +58,7 @@ export const slotRoutes = ({ sql, clock }: Needs) =>
     .get('/v1/slots', async ({ query }) => ({ items: await earliestSlots(sql, query, clock()) }), {
       query: t.Object({
         specialty: SpecialtyCode,
-        ...dates,
+        ...datesOf('the end of the booking window').properties,
         limit: PageQuery.limit
       }),
       response: { 200: Earliest },
