@@ -1,7 +1,9 @@
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { canInstall, install } from '../dev/apt.ts'
+import { canInstall, install, unpack } from '../dev/apt.ts'
+
+const unpacked = join(import.meta.dir, '../.data/bench')
 
 /** Sees that a program is there; installs Debian's package where that needs no question. Gives its path. */
 export async function ensureTool(program: string, pkg: string, place = program): Promise<string> {
@@ -13,6 +15,20 @@ export async function ensureTool(program: string, pkg: string, place = program):
   }
   const found = find()
   if (!found) throw new Error(`${program} (Debian's package ${pkg}) is needed for this measurement and is not on this machine`)
+  return found
+}
+
+/**
+ * A program out of one of Debian's packages that nobody wants to have installed for a measurement, such as one of a mail server. It is kept for the next
+ * time, in `.data/bench`. Gives its path, and that of the libraries that come with it.
+ */
+export async function unpackTool(program: string, pkg: string, libraries: string): Promise<{ path: string; libraries: string }> {
+  const dir = join(unpacked, pkg)
+  const found = { path: join(dir, program), libraries: join(dir, libraries) }
+  if (existsSync(found.path)) return found
+  if (!Bun.which('dpkg'))
+    throw new Error(`${program}, of Debian's package ${pkg}, is needed for this measurement and cannot be had on this machine`)
+  await unpack(pkg, dir)
   return found
 }
 

@@ -1,4 +1,5 @@
-import { existsSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
 import { lastLines, run } from './process.ts'
 import type { Registry } from './registry.ts'
 
@@ -6,7 +7,7 @@ const POLICY = '/usr/sbin/policy-rc.d'
 const KEPT = `${POLICY}.kept-by-healthmed`
 const MARK = 'written by healthmed while it installs a package'
 
-type Runner = { prefix: string[]; log: string; registry?: Registry }
+type Runner = { prefix: string[]; log: string; registry?: Registry; cwd?: string }
 
 /** Whether packages can be installed here: Debian or Ubuntu, as root or with sudo that asks for no password. */
 export function canInstall(): boolean {
@@ -33,6 +34,20 @@ export async function install(name: string, services: string[], log: string, reg
     await apt(runner, command, true)
   })
   if (existsSync('/run/systemd/system')) Bun.spawnSync([...runner.prefix, ...service], { stdout: 'ignore', stderr: 'ignore' })
+}
+
+/** Unpacks a package into a directory and installs nothing. Throws with apt's words where that fails. */
+export async function unpack(name: string, dir: string): Promise<void> {
+  mkdirSync(dir, { recursive: true })
+  const log = join(dir, 'apt.log')
+  const download: Runner = { prefix: [], log, cwd: dir }
+  const command = ['apt-get', 'download', name]
+  if (!(await apt(download, command, false))) {
+    await apt({ prefix: prefix() ?? [], log }, ['apt-get', 'update'], true)
+    await apt(download, command, true)
+  }
+  const file = readdirSync(dir).find((each) => each.startsWith(`${name}_`)) ?? ''
+  await apt(download, ['dpkg', '-x', file, '.'], true)
 }
 
 /** Ends what a killed installation left: our rule that no service may be started. */
@@ -64,9 +79,9 @@ function allowServices(sudo: string[]) {
   if (existsSync(KEPT)) Bun.spawnSync([...sudo, 'mv', KEPT, POLICY])
 }
 
-async function apt({ prefix, log, registry }: Runner, command: string[], must: boolean): Promise<boolean> {
+async function apt({ prefix, log, registry, cwd }: Runner, command: string[], must: boolean): Promise<boolean> {
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
-  const child = await run({ name: 'apt-get', command: [...prefix, ...command], env, log, tier: 9, registry })
+  const child = await run({ name: 'apt-get', command: [...prefix, ...command], env, cwd, log, tier: 9, registry })
   const code = await child.exited
   if (code !== 0 && must) throw new Error(`${command.join(' ')} failed. Its last lines (${log}):\n${lastLines(log)}`)
   return code === 0
