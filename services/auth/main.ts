@@ -1,6 +1,5 @@
 process.env.SERVICE_NAME ??= 'auth'
 
-import { getPriority, setPriority } from 'node:os'
 import SQL from 'sql-template-strings'
 import { connectBus } from '#platform/bus'
 import { verifierOf } from '#platform/caller'
@@ -13,7 +12,7 @@ import { stopOnSignal } from '#platform/stop'
 import { makeFirstAdmin } from './admin/first.ts'
 import { auth } from './app.ts'
 import { clientReader } from './attempts/client.ts'
-import { passwordsOf } from './passwords/hash.ts'
+import { giveWay, passwordsOf } from './passwords/hash.ts'
 import { afterwards } from './passwords/reset.ts'
 import { startPurging } from './privacy/purge.ts'
 import { sealOf } from './privacy/seal.ts'
@@ -21,14 +20,12 @@ import { followEnded } from './sessions/end.ts'
 import { settingsSchema } from './settings.ts'
 import { openKeys } from './tokens/keys.ts'
 
-// hashing takes whole cores: what shares the machine with it goes first, so that a storm of sign-ins slows nobody's booking. Threads made from here on inherit it.
-// Where it was started to stand behind others anyway, it may not come forward
-if (getPriority() < 5) setPriority(5)
 const settings = readSettings(settingsSchema)
 const clock = () => Temporal.Now.instant()
 const sql = connect(settings.DATABASE_URL, { name: 'auth', max: settings.DATABASE_POOL })
 const seal = sealOf(settings.ENCRYPTION_KEY, settings.INDEX_KEY)
 const passwords = await passwordsOf({ memoryKib: settings.ARGON2_MEMORY_KIB, passes: settings.ARGON2_PASSES })
+giveWay()
 const keys = await openKeys(sql, seal, clock)
 const ended = await followEnded(sql, clock)
 const { ADMIN_EMAIL: email, ADMIN_PASSWORD: password } = settings

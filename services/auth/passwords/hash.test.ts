@@ -1,4 +1,6 @@
 import { expect, test } from 'bun:test'
+import { getPriority } from 'node:os'
+import { join } from 'node:path'
 import SQL from 'sql-template-strings'
 import { one, run } from '#platform/db'
 import type { Problem } from '#platform/problem'
@@ -39,4 +41,27 @@ test('a hash with other parameters is right but stale, and log-in brings it up t
   } finally {
     await rig.stop()
   }
+})
+
+const isRoot = process.getuid?.() === 0
+// in its container nothing may raise its priority, whoever it is
+const unprivileged = isRoot ? ['setpriv', '--bounding-set=-sys_nice', '--inh-caps=-sys_nice'] : []
+/** Hashes in a process of its own that has given way; says how nice its main thread is and those of the pool are. */
+const nicenessOf = `
+  import { readdirSync, readFileSync } from 'node:fs'
+  import { getPriority } from 'node:os'
+  import { giveWay, passwordsOf } from '${join(import.meta.dir, 'hash.ts')}'
+  const passwords = await passwordsOf({ memoryKib: 256, passes: 1 })
+  giveWay()
+  await Promise.all(Array.from({ length: 20 }, () => passwords.hash('uma frase')))
+  const ids = readdirSync('/proc/self/task').filter((id) => readFileSync('/proc/self/task/' + id + '/comm', 'utf8').startsWith('Bun Pool'))
+  console.log(JSON.stringify({ main: getPriority(), pool: [...new Set(ids.map((id) => getPriority(Number(id))))] }))`
+
+test.if(process.platform === 'linux' && Bun.which('nice') !== null && (!isRoot || Bun.which('setpriv') !== null)).each([
+  [0, { main: 0, pool: [10] }],
+  [15, { main: 15, pool: [15] }]
+])('what hashes gives way, what answers does not; started at niceness %d', (from, expected) => {
+  const command = [...unprivileged, 'nice', '-n', `${from - getPriority()}`, process.execPath, '-e', nicenessOf]
+  const { exitCode, stdout, stderr } = Bun.spawnSync(command, { cwd: join(import.meta.dir, '../../..') })
+  expect([exitCode, stdout.toString() || stderr.toString()]).toEqual([0, `${JSON.stringify(expected)}\n`])
 })

@@ -1,4 +1,5 @@
-import { availableParallelism } from 'node:os'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { availableParallelism, getPriority, setPriority } from 'node:os'
 import { hash, verify } from '@node-rs/argon2'
 import { gauge, histogram } from '#platform/metrics'
 import { Problem } from '#platform/problem'
@@ -6,7 +7,7 @@ import { Problem } from '#platform/problem'
 /** Argon2id, OWASP's choice: memory in KiB and passes; one lane. */
 export type Parameters = { memoryKib: number; passes: number }
 
-/** The one door to password hashing: a queue as wide as the cores, so that a storm of log-ins costs nobody else their turn. */
+/** The one door to password hashing: a queue not much wider than the cores, so that a storm of log-ins costs nobody else their turn. */
 export type Passwords = {
   /** Hashes a new password. Throws `overloaded` when the wait would be too long. */
   hash: (password: string) => Promise<string>
@@ -22,19 +23,47 @@ const MAX_WAIT_MS = 2_000
 const waiting = gauge('password_queue_depth', 'Password checks that wait for a turn', [])
 const seconds = histogram('password_seconds', 'Time of one password hash, without the wait', [])
 
-/** Hashing with these parameters. */
-export async function passwordsOf({ memoryKib, passes }: Parameters, width = availableParallelism()): Promise<Passwords> {
+/** One more than can run at once: who has ended one need not wait to be told of the next. */
+const WIDTH = availableParallelism() + 1
+
+/** Hashing with these parameters, `width` at once. */
+export async function passwordsOf({ memoryKib, passes }: Parameters, width = WIDTH): Promise<Passwords> {
   // Argon2id is the library's standard
   const options = { memoryCost: memoryKib, timeCost: passes, parallelism: 1 }
   const current = `$m=${memoryKib},t=${passes},p=1$`
   const inTurn = queueOf(width)
-  const dummy = await hash(crypto.randomUUID(), options)
+  // as many as there are threads, so that all of them are there from now on
+  const [dummy = ''] = await Promise.all(Array.from({ length: width }, () => hash(crypto.randomUUID(), options)))
   return {
     hash: (password) => inTurn(() => hash(normal(password), options)),
     verify: async (stored, password) => {
       const right = await inTurn(() => verify(stored ?? dummy, normal(password)))
       return { right: right && stored !== undefined, stale: stored !== undefined && !stored.includes(current) }
     }
+  }
+}
+
+/** How far behind others hashing stands: it gets about a tenth of what they do where both want a core. */
+const NICENESS = 10
+const THREADS = '/proc/self/task'
+
+/**
+ * Puts the threads that hash behind everything else on the machine, so that a storm of sign-ins slows nobody's booking, nor what answers in this process.
+ * Linux keeps a niceness for each thread; elsewhere nothing is done. To be called once hashing is there.
+ */
+export function giveWay(): void {
+  if (!existsSync(THREADS)) return
+  for (const id of readdirSync(THREADS)) {
+    // started to stand further behind, it may not come forward
+    if (nameOf(id).startsWith('Bun Pool') && getPriority(Number(id)) < NICENESS) setPriority(Number(id), NICENESS)
+  }
+}
+
+function nameOf(thread: string): string {
+  try {
+    return readFileSync(`${THREADS}/${thread}/comm`, 'utf8')
+  } catch {
+    return 'one that has ended meanwhile'
   }
 }
 
