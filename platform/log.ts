@@ -40,7 +40,19 @@ export function traceparentFrom(header: string | null | undefined): string {
   return `00-${hex(16)}-${span}-01`
 }
 
-const hex = (bytes: number) => Buffer.from(crypto.getRandomValues(new Uint8Array(bytes))).toString('hex')
+const STOCK_BYTES = 4_096
+let stock = ''
+let taken = 0
+
+/** Random digits, cut from a stock: made one by one, their buffers are a fifth of what a call through the gateway costs. */
+function hex(bytes: number): string {
+  if (taken + bytes * 2 > stock.length) {
+    stock = Buffer.from(crypto.getRandomValues(new Uint8Array(STOCK_BYTES))).toString('hex')
+    taken = 0
+  }
+  taken += bytes * 2
+  return stock.slice(taken - bytes * 2, taken)
+}
 
 /** The client's request id if it is a sane token, else a new one. */
 export const requestIdFrom = (header: string | null | undefined): string =>

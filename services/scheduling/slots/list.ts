@@ -28,8 +28,18 @@ export const checkDates = (dates: Dates, now: number): void => void daysOf(dates
 
 /** A slot as the API writes it. */
 export const slotText = ({ start, end }: Range) => ({ start: textOf(start), end: textOf(end) })
-/** An instant of Unix ms as the API writes it. */
-export const textOf = (at: number): string => new Date(at).toISOString().replace('.000Z', 'Z')
+/** An instant of Unix ms as the API writes it. Doctors have their slots at the same times: each is written once and remembered. */
+export function textOf(at: number): string {
+  let text = texts.get(at)
+  if (text === undefined) {
+    text = new Date(at).toISOString().replace('.000Z', 'Z')
+    if (texts.size >= REMEMBERED) texts.clear()
+    texts.set(at, text)
+  }
+  return text
+}
+const REMEMBERED = 10_000
+const texts = new Map<number, string>()
 
 /** The free slots of a listed doctor. Throws `doctor_not_found`, `validation_failed`, `range_too_long`. */
 export async function listSlots(sql: Sql, doctorId: string, dates: Dates, instant: Temporal.Instant) {
