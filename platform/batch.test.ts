@@ -68,6 +68,22 @@ test('a batch that gathers takes those along who come a moment later, and does n
   expect(given).toEqual([[1, 2]])
 })
 
+test('one that comes alone does not wait; those that follow closely are gathered', async () => {
+  const given: number[][] = []
+  const ask = batched(
+    async (items: number[]) => {
+      given.push(items)
+      return items
+    },
+    { apartMs: 300 }
+  )
+  await ask(1)
+  const second = ask(2)
+  await turn()
+  await Promise.all([second, ask(3)])
+  expect(given).toEqual([[1], [2, 3]])
+})
+
 test('each transaction has batches of its own', async () => {
   const given: [string, number[]][] = []
   const ask = batchedOn(async ({ name }: { name: string }, items: number[]) => {
