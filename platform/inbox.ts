@@ -39,7 +39,7 @@ const consumed = counter('events_consumed_total', 'Events consumed, by type and 
 const MAX_ATTEMPTS = 10
 const NOT_YET_HOURS = 24
 const RETRY_POLL_MS = 500
-const GATHER_MS = 25
+const GATHER_MS = 40
 
 /** Reads a message as an event of a known type, or says what is wrong with it, without values. */
 function readEvent(content: Buffer, handlers: Handlers): Event | Unprocessable {

@@ -18,7 +18,7 @@ const STOP_MS = 5_000
 /** Mails claimed for each connection, with the one that is on it: a claim costs much the same for one as for many. */
 const AHEAD = 3
 /** Mails that come close together share a claim, and a commit when they have left. */
-const GATHER_MS = 25
+const GATHER_MS = 40
 /** So often all that is due is looked at, and in between only from where the last mails were found. */
 const WHOLE_MS = 1_000
 /** Between the first and the second try to write down how mails ended; then twice as long each time, up to the last. */

@@ -102,30 +102,31 @@ const APART_MS = 2
 const together = batchedOn(readCalendars, { apartMs: APART_MS })
 
 async function readCalendars(db: Db, questions: Question[]): Promise<(Calendar | undefined)[]> {
-  const instants = (name: 'from' | 'to' | 'now') => questions.map((question) => question[name].toISOString())
+  const asked = questions.map(({ doctorId, from, to, now, except }, nth) => ({ nth, doctor_id: doctorId, from, to, now, except }))
   const found = await rows<Row & { nth: number }>(
     db,
+    // as one document, whose length no plan depends on: with arrays PostgreSQL plans anew for each call, which takes as long as the answer.
+    // `limit 1` keeps the plan to one look into the index for each
     SQL`select asked.nth, d.id, d.name, d.crm, d.specialties, d.price_amount, d.price_currency, d.timezone, d.slot_minutes, d.buffer_minutes,
                d.min_notice_minutes, d.booking_window_days, d.cancellation_notice_minutes, d.answer_within_minutes, d.auto_confirm,
                d.schedule_version, d.rules,
                coalesce((select jsonb_agg(jsonb_build_object('kind', e.kind, 'from', e.from_date, 'to', e.to_date, 'start', e.start_time, 'end', e.end_time))
                            from exceptions e
-                          where e.doctor_id = asked.doctor_id and e.to_date >= asked.from_at::timestamptz::date - 1
-                            and e.from_date <= asked.to_at::timestamptz::date + 1), '[]') as exceptions,
+                          where e.doctor_id = asked.doctor_id and e.to_date >= asked."from"::date - 1 and e.from_date <= asked."to"::date + 1), '[]') as exceptions,
                coalesce((select jsonb_agg(jsonb_build_array(extract(epoch from lower(a.during)) * 1000, extract(epoch from upper(a.during)) * 1000,
                                                             extract(epoch from upper(a.doctor_during)) * 1000))
                            from appointments a
                           where a.doctor_id = asked.doctor_id and a.status in ('held', 'requested', 'confirmed')
-                            and not (a.status = 'held' and a.expires_at <= asked.now_at::timestamptz and a.waitlist_id is null)
-                            and a.id is distinct from asked.except_id
-                            and a.doctor_during && tstzrange(asked.from_at::timestamptz - interval '1 day', asked.to_at::timestamptz + interval '1 day')),
+                            and not (a.status = 'held' and a.expires_at <= asked.now and a.waitlist_id is null)
+                            and a.id is distinct from asked."except"
+                            and a.doctor_during && tstzrange(asked."from" - interval '1 day', asked."to" + interval '1 day')),
                         '[]') as busy
-          from unnest(${questions.map(({ doctorId }) => doctorId)}::uuid[], ${instants('from')}::text[], ${instants('to')}::text[], ${instants('now')}::text[],
-                      ${questions.map(({ except = null }) => except)}::uuid[]) with ordinality as asked(doctor_id, from_at, to_at, now_at, except_id, nth)
-               join doctors d on d.id = asked.doctor_id and d.listed`
+          from jsonb_to_recordset(${{ asked }}::jsonb -> 'asked') as asked(
+                 nth int, doctor_id uuid, "from" timestamptz, "to" timestamptz, now timestamptz, "except" uuid)
+               cross join lateral (select * from doctors where id = asked.doctor_id and listed limit 1) as d`
   )
   const calendars = new Map(found.map((row) => [row.nth, calendarOf(row)]))
-  return questions.map((_, index) => calendars.get(index + 1))
+  return questions.map((_, nth) => calendars.get(nth))
 }
 
 const calendarOf = (row: Row): Calendar => ({
