@@ -25,7 +25,8 @@ function serverThatSays(reply: string, to: string) {
   })
 }
 
-const mail = { from: 'clinic@example.com', to: 'ana@example.com', subject: 'x', text: 'y' }
+const addresses = { from: 'clinic@example.com', to: 'ana@example.com' }
+const mail = { ...addresses, envelope: addresses, subject: 'x', text: 'y' }
 
 test.each([
   ['', 'HTTP/1.1 400 Bad Request', 'away'],
@@ -47,7 +48,7 @@ test.each([
 test('a mail to nowhere fails for good, for it is ours that is wrong', async () => {
   const server = serverThatSays('250 ok', 'MAIL')
   const smtp = openSmtp(`smtp://127.0.0.1:${server.port}`, { connections: 1, limitMs: 5_000 })
-  expect((await smtp.send({ ...mail, to: '' })).kind).toBe('failed')
+  expect((await smtp.send({ ...mail, envelope: { ...addresses, to: '' } })).kind).toBe('failed')
   smtp.close()
   server.stop(true)
 })
