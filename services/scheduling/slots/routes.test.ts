@@ -1,6 +1,9 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
+import SQL from 'sql-template-strings'
+import { rows, transaction } from '#platform/db'
 import type { UserSnapshot } from '#platform/events'
 import { everyDay, expected, outcome, type Rig, startRig } from '../testing.ts'
+import { readCalendar } from './read.ts'
 
 let rig: Rig
 let doctor: UserSnapshot
@@ -53,6 +56,18 @@ test('the same slots are the same ETag, and who knows them is told so in no more
 test('HEAD answers as GET does', async () => {
   const head = await rig.call('HEAD', `/v1/doctors/${doctor.id}/slots`)
   expect([head.status, head.headers.get('etag')]).toEqual([200, (await slots()).headers.get('etag')])
+})
+
+test('the database plans the reading of calendars once, whether one is asked for or several', async () => {
+  const other = await rig.doctor()
+  const span = { from: new Date('2027-01-04'), to: new Date('2027-01-11'), now: new Date('2027-01-04') }
+  const [plans] = await transaction(rig.sql, async (tx) => {
+    for (const asked of [[doctor], [doctor, other], [other], [doctor], [other, doctor], [doctor], [other], [doctor, other]])
+      await Promise.all(asked.map(({ id }) => readCalendar(tx, id, span)))
+    return rows<{ anew: number }>(tx, SQL`select custom_plans as anew from pg_prepared_statements where statement like 'select asked.nth%'`)
+  })
+  // five times PostgreSQL plans for the values that it is given, and then compares
+  expect(plans).toEqual({ anew: 5 })
 })
 
 test('a doctor who is none, and an id that cannot be one, are not found', async () => {
