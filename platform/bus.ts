@@ -124,7 +124,7 @@ export async function connectBus({ url, name, subscription }: Options): Promise<
     },
     close: async () => {
       publisher = undefined
-      await Promise.race([connection.close(), Bun.sleep(3_000)]).catch(() => {})
+      await Promise.race([connection.close(), Bun.sleep(1_000)]).catch(() => {})
     }
   }
 }

@@ -46,12 +46,11 @@ const server = listen(handlerOf(app), { port: settings.PORT, host: settings.HOST
 
 stopOnSignal([
   ['ready', drain],
-  ['http', server.stop],
-  ['consumer', consuming.stop],
-  ['messages', bus.stopConsuming],
-  ['reminders', reminding.stop],
-  ['counting', () => clearInterval(counting)],
-  ['delivery', delivery.stop],
+  // none of these waits for another, and each may take seconds on a machine that is busy
+  [
+    'requests, events and mails',
+    () => Promise.all([server.stop(), consuming.stop(), bus.stopConsuming(), reminding.stop(), delivery.stop(), clearInterval(counting)])
+  ],
   ['bus', bus.close],
   ['trust', trust.stop],
   ['database', () => sql.end({ timeout: 2 })]

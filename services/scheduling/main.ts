@@ -49,10 +49,11 @@ const server = listen(handlerOf(app), { port: settings.PORT, host: settings.HOST
 stopOnSignal([
   ['readiness', drain],
   ['streams', changes.stop],
-  ['requests', server.stop],
-  ['consumer', bus.stopConsuming],
-  ['retries', consuming.stop],
-  ['jobs', () => Promise.all([stopExpiry(), stopLearning(), clearInterval(purge)])],
+  // none of these waits for another, and each may take seconds on a machine that is busy
+  [
+    'requests, events and jobs',
+    () => Promise.all([server.stop(), bus.stopConsuming(), consuming.stop(), stopExpiry(), stopLearning(), clearInterval(purge)])
+  ],
   ['relay', relay.stop],
   ['broker', bus.close],
   ['keys', trust.stop],
