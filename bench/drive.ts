@@ -88,7 +88,7 @@ export async function drive(load: Load): Promise<Outcome> {
   const clock = setInterval(() => {
     for (const line of [...lines]) if (!line.isBusy) send(line)
     if (performance.now() > end + 20_000) finish()
-  }, 2)
+  }, 1)
   await finished
   clearInterval(clock)
   const seconds = Math.min(performance.now() - begin, Math.max(load.seconds * 1000, 1)) / 1000
