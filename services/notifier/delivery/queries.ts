@@ -29,6 +29,11 @@ export type Claimed = {
 /** How long a claim lasts unless it is renewed: after a crash another process goes on then. */
 export const LEASE_SECONDS = 15
 
+/*
+ * Mails of one appointment are read by its id alone, behind `offset 0`, and what is asked of them besides is asked outside: else the planner takes the
+ * index of all that wait, or of all that the doctor ever got, where its statistics are of a moment when those were few.
+ */
+
 /**
  * Claims mails that are due, the oldest first: new ones, refused ones whose wait is over, and those of a process that died. Of one appointment and
  * recipient only the earliest is to be had, so mails leave in the order of the changes however many processes send; a reminder tells of no change and
@@ -41,9 +46,8 @@ export const claim = (sql: Sql, worker: string, limit: number, now: Date, from: 
     SQL`with candidate as materialized (
           select m.id, m.due_at from mails m
            where m.status in ('pending', 'sending') and m.due_at between ${from} and ${now}
-             and not exists (select 1 from mails e
-                              where e.appointment_id = m.appointment_id and e.recipient_id = m.recipient_id
-                                and e.status in ('pending', 'sending') and (e.version, e.id) < (m.version, m.id)
+             and not exists (select 1 from (select * from mails where appointment_id = m.appointment_id offset 0) e
+                              where e.recipient_id = m.recipient_id and e.status in ('pending', 'sending') and (e.version, e.id) < (m.version, m.id)
                                 and not (m.template in ('reminder_24h', 'reminder_1h') and e.status = 'pending' and e.due_at > ${now}))
            order by m.due_at, m.id limit ${limit} for update of m skip locked)
         update mails set status = 'sending', attempts = attempts + 1, lease_token = ${worker}::uuid,
@@ -59,11 +63,12 @@ export const readClaimed = (db: Db, ids: string[]) =>
     SQL`select m.id, m.event_id, m.event_type, m.event_at, m.template, m.appointment_id, m.version, m.data, m.attempts, m.request_id, m.traceparent,
                coalesce(m.data -> 'farewell', to_jsonb(r)) as recipient, to_jsonb(d) as doctor, to_jsonb(p) as patient,
                a.version as newest_version, a.status as newest_status, a.start_at as newest_start,
-               exists (select 1 from mails l where l.appointment_id = m.appointment_id and l.recipient_id = m.recipient_id
-                          and l.version > m.version and l.status in ('sent', 'sending')) as later_sent,
-               exists (select 1 from mails l where l.appointment_id = m.appointment_id and l.recipient_id = m.recipient_id
-                          and l.version > m.version and l.status = 'pending') as later_waits
+               coalesce(later.sent, false) as later_sent, coalesce(later.waits, false) as later_waits
           from mails m
+          left join lateral (
+                 select bool_or(l.status in ('sent', 'sending')) as sent, bool_or(l.status = 'pending') as waits
+                   from (select * from mails where appointment_id = m.appointment_id offset 0) l
+                  where l.recipient_id = m.recipient_id and l.version > m.version) later on true
           left join appointments a on a.id = m.appointment_id
           left join people r on r.id = m.recipient_id
           left join people d on d.id = coalesce(a.doctor_id, (m.data #>> '{offer,doctorId}')::uuid)
@@ -74,7 +79,7 @@ export const readClaimed = (db: Db, ids: string[]) =>
 
 /*
  * Whatever changes several mails at once locks them by rising id first: two statements that took them in different orders would each wait for the other,
- * and one of them would not be done.
+ * and one of them would not be done. They are found by their ids and by whose they are, which stands in a mail only while it is being sent.
  */
 
 /** Holds on to the claims of mails that are still being sent. */
@@ -82,7 +87,7 @@ export const renew = (db: Db, worker: string, ids: string[], now: Date) =>
   run(
     db,
     SQL`with held as materialized (
-          select id from mails where id = any(${ids}::uuid[]) and lease_token = ${worker}::uuid and status = 'sending' order by id for update)
+          select id from mails where id = any(${ids}::uuid[]) and lease_token = ${worker}::uuid order by id for update)
         update mails set due_at = ${now}::timestamptz + make_interval(secs => ${LEASE_SECONDS}) from held where mails.id = held.id`
   )
 
@@ -91,7 +96,7 @@ export const giveBack = (db: Db, worker: string, ids: string[], now: Date) =>
   run(
     db,
     SQL`with held as materialized (
-          select id from mails where id = any(${ids}::uuid[]) and lease_token = ${worker}::uuid and status = 'sending' order by id for update)
+          select id from mails where id = any(${ids}::uuid[]) and lease_token = ${worker}::uuid order by id for update)
         update mails set status = 'pending', attempts = attempts - 1, lease_token = null, due_at = least(due_at, ${now})
           from held where mails.id = held.id`
   )
@@ -118,7 +123,7 @@ export async function settle(db: Db, worker: string, ended: Ended[]): Promise<bo
   const settled = await rows<{ id: string }>(
     db,
     SQL`with held as materialized (
-          select id from mails where id = any(${ids}::uuid[]) and lease_token = ${worker}::uuid and status = 'sending' order by id for update),
+          select id from mails where id = any(${ids}::uuid[]) and lease_token = ${worker}::uuid order by id for update),
         ended as materialized (
           select e.id, e.result, e.reply, e.due_at::timestamptz, e.at::timestamptz
             from unnest(${ids}::uuid[], ${ended.map(({ outcome }) => outcome.result)}::text[],
@@ -127,8 +132,9 @@ export async function settle(db: Db, worker: string, ended: Ended[]): Promise<bo
         settled as (
           update mails set status = case e.result when 'refused' then 'pending' else e.result end, lease_token = null,
                  -- newer ones wait behind it: it comes up again at once, and leaves its place to them
-                 due_at = case when exists (select 1 from mails l where l.appointment_id = mails.appointment_id and l.recipient_id = mails.recipient_id
-                                               and l.version > mails.version and l.status = 'pending') then e.at else e.due_at end,
+                 due_at = case when exists (select 1 from (select * from mails m where m.appointment_id = mails.appointment_id offset 0) l
+                                             where l.recipient_id = mails.recipient_id and l.version > mails.version and l.status = 'pending')
+                               then e.at else e.due_at end,
                  sent_at = case when e.result = 'sent' then e.at else sent_at end,
                  last_error = case when e.result = 'sent' then null else e.reply end,
                  data = case when template = any(${burntTemplates}::text[]) and e.result <> 'refused' then '{}' else data end

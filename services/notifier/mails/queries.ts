@@ -80,7 +80,7 @@ const callForward = batchedOn(async (tx: Db, mails: { id: string; recipientId: s
 export async function scrubMailsOf(tx: Db, personId: string): Promise<void> {
   await run(
     tx,
-    SQL`update mails set data = '{}', last_error = null,
+    SQL`update mails set data = '{}', last_error = null, lease_token = null,
                status = case when status in ('pending', 'sending') then 'superseded' else status end
          where recipient_id = ${personId}`
   )
