@@ -53,19 +53,21 @@ test('a batch that fails fails for those in it alone', async () => {
   expect([await bad, await ask(2)]).toEqual(['no', 2])
 })
 
-test('a batch that gathers takes those along who come a moment later, and does not wait once it is full', async () => {
+test('a batch that gathers goes as soon as it is full', async () => {
   const given: number[][] = []
   const ask = batched(
     async (items: number[]) => {
       given.push(items)
       return items
     },
-    { most: 2, gatherMs: 5 }
+    { most: 2, apartMs: 3_600_000 }
   )
-  const first = ask(1)
+  await ask(1)
+  const second = ask(2)
   await turn()
-  await Promise.all([first, ask(2)])
-  expect(given).toEqual([[1, 2]])
+  await Promise.all([second, ask(3)])
+  await Promise.all([ask(4), ask(5)])
+  expect(given).toEqual([[1], [2, 3], [4, 5]])
 })
 
 test('one that comes alone does not wait; those that follow closely are gathered', async () => {

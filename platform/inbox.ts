@@ -39,7 +39,8 @@ const consumed = counter('events_consumed_total', 'Events consumed, by type and 
 const MAX_ATTEMPTS = 10
 const NOT_YET_HOURS = 24
 const RETRY_POLL_MS = 500
-const GATHER_MS = 40
+/** Events that come close together share a transaction. */
+const APART_MS = 100
 
 /** Reads a message as an event of a known type, or says what is wrong with it, without values. */
 function readEvent(content: Buffer, handlers: Handlers): Event | Unprocessable {
@@ -92,7 +93,7 @@ export function consumerOf(sql: Sql, service: string, handlers: Handlers, prefet
   let stopped = false
 
   const inOrder = lineUp()
-  const takeInTogether = batched((events: Event[]) => takeIn(sql, handlers, events), { most: prefetch, gatherMs: GATHER_MS })
+  const takeInTogether = batched((events: Event[]) => takeIn(sql, handlers, events), { most: prefetch, apartMs: APART_MS })
 
   async function onMessage(message: ConsumeMessage, ack: () => void) {
     const event = readEvent(message.content, handlers)

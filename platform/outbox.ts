@@ -73,7 +73,7 @@ const POLL_MS = 1_000
 /** So often a relay looks at all that is unsent, and in between only from where it last found something. */
 const WHOLE_MS = 1_000
 /** Events that come close together share a batch: a claim costs much the same for one as for many. */
-const GATHER_MS = 40
+const APART_MS = 100
 
 /**
  * Takes the earliest unsent event of each aggregate, as many as a batch holds. An aggregate's next event becomes takeable only when the one before
@@ -191,7 +191,7 @@ export function startRelay(sql: Sql, bus: Bus, schema: string): Relay {
       }
       if (stopped) break
       if (took.length === 0) await Promise.race([nap, Bun.sleep(POLL_MS)])
-      else if (took.length < BATCH) await Bun.sleep(GATHER_MS)
+      else if (took.length < BATCH) await Bun.sleep(APART_MS)
     }
   })()
   const watch = setInterval(() => measure(sql).catch(() => {}), 5_000)

@@ -17,8 +17,10 @@ const PROBE_MS = 2_000
 const STOP_MS = 5_000
 /** Mails claimed for each connection, with the one that is on it: a claim costs much the same for one as for many. */
 const AHEAD = 3
-/** Mails that come close together share a claim, and a commit when they have left. */
-const GATHER_MS = 40
+/** Mails that come close together share a claim. */
+const CLAIMS_APART_MS = 100
+/** And a commit when they have left: after a crash, those that left since the last may leave once more. */
+const SETTLED_APART_MS = 40
 /** So often all that is due is looked at, and in between only from where the last mails were found. */
 const WHOLE_MS = 1_000
 /** Between the first and the second try to write down how mails ended; then twice as long each time, up to the last. */
@@ -50,12 +52,16 @@ async function settleSurely({ sql, worker }: Needs, ended: Ended[]): Promise<boo
 export function startDelivery(needs: Needs, connections: number): Delivery {
   const { sql, smtp, worker, clock } = needs
   const now = () => new Date(clock().epochMilliseconds)
-  const sending = { ...needs, settle: batched((ended: Ended[]) => settleSurely(needs, ended), { gatherMs: GATHER_MS }) }
+  const sending = { ...needs, settle: batched((ended: Ended[]) => settleSurely(needs, ended), { apartMs: SETTLED_APART_MS }) }
+  const readAgain = batched(async (ids: string[]) => {
+    const mails = new Map((await readClaimed(sql, ids)).map((mail) => [mail.id, mail]))
+    return ids.map((id) => mails.get(id))
+  })
   const underWay = new Map<string, Promise<void>>()
   let ready: { mail: Claimed; readAt: number }[] = []
   let onWire = 0
   let mayBeMore = false
-  let [from, lookedAt] = [LONG_AGO, Number.NEGATIVE_INFINITY]
+  let [from, lookedAt, filledAt] = [LONG_AGO, Number.NEGATIVE_INFINITY, Number.NEGATIVE_INFINITY]
   let stopped = false
   let away = false
   let wake = () => {}
@@ -71,7 +77,7 @@ export function startDelivery(needs: Needs, connections: number): Delivery {
   }
   const deliver = async ({ mail, readAt }: (typeof ready)[number], offWire: () => void) => {
     try {
-      const [newest] = performance.now() - readAt > STALE_MS ? await readClaimed(sql, [mail.id]) : [mail]
+      const newest = performance.now() - readAt > STALE_MS ? await readAgain(mail.id) : mail
       if ((await send(newest ?? mail, sending, offWire)) === 'done') return
       away = true
       await giveUp([mail.id])
@@ -106,9 +112,10 @@ export function startDelivery(needs: Needs, connections: number): Delivery {
   /** Claims ahead of the connections, once a fair number can be had at once. */
   async function fill(): Promise<void> {
     if (ready.length >= connections) return
+    filledAt = performance.now()
     const room = connections * AHEAD - ready.length - onWire
     mayBeMore = false
-    if (performance.now() - lookedAt > WHOLE_MS) [from, lookedAt] = [LONG_AGO, performance.now()]
+    if (filledAt - lookedAt > WHOLE_MS) [from, lookedAt] = [LONG_AGO, filledAt]
     const claimed = await claim(sql, worker, room, now(), from)
     mayBeMore = claimed.length === room
     if (claimed.length === 0) return
@@ -137,7 +144,8 @@ export function startDelivery(needs: Needs, connections: number): Delivery {
       if (away) await Bun.sleep(stopped ? 0 : PROBE_MS)
       else if (!mayBeMore || ready.length >= connections) {
         await Promise.race([nap, Bun.sleep(POLL_MS)])
-        if (!mayBeMore && !stopped) await Bun.sleep(GATHER_MS)
+        const rest = filledAt + CLAIMS_APART_MS - performance.now()
+        if (!mayBeMore && !stopped && rest > 0) await Bun.sleep(rest)
       }
     }
   })()
