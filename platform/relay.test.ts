@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { connect as connectBroker } from 'amqplib'
 import SQL from 'sql-template-strings'
 import { type Bus, connectBus, EXCHANGE } from './bus.ts'
-import { one, rows, run } from './db.ts'
+import { connect, one, rows, run } from './db.ts'
 import { type Line, startLine } from './line.ts'
 import { announce, type Relay, startRelay } from './outbox.ts'
 import { eventually, type TestDatabase, testBroker, testDatabase } from './testing.ts'
@@ -244,3 +244,27 @@ test('a queue that is full refuses, the rest stays in the outbox and follows whe
   await eventually(async () => (await waiting()) === 0, 60_000)
   await eventually(async () => (await table()).every(({ id }) => ids.has(id)))
 }, 90_000)
+
+test('what an event costs does not grow with those that wait', async () => {
+  const own = await testDatabase('scheduling')
+  const pool = connect(own.url, { name: 'relay', max: 1 })
+  const EVENTS = 1_000
+  await run(
+    pool,
+    SQL`insert into outbox (id, type, subject, data, traceparent, request_id)
+        select gen_random_uuid(), 'healthmed.doctor.approved.v1', gen_random_uuid(), '{}', '', '' from generate_series(1, ${EVENTS}::int)`
+  )
+  const bus = await connectBus({ url: vhost.url, name: 'relay' })
+  const { stop } = startRelay(pool, bus, 'scheduling')
+  await eventually(() => arrived.length === EVENTS)
+  await stop()
+  await Promise.all([bus.close(), pool.end()])
+  // counted once a connection has ended; nothing has told the planner of these events
+  const { read } = await one<{ read: number }>(
+    own.sql,
+    SQL`select sum(idx_tup_read)::int as read from pg_stat_user_indexes where indexrelname like 'outbox_unsent%' and schemaname = current_schema`
+  )
+  await own.close()
+  expect(read).toBeGreaterThanOrEqual(EVENTS)
+  expect(read).toBeLessThan(EVENTS * 10)
+})
