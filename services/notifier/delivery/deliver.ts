@@ -16,7 +16,7 @@ const POLL_MS = 500
 const PROBE_MS = 2_000
 const STOP_MS = 5_000
 /** Mails claimed for each connection, with the one that is on it: a claim costs much the same for one as for many. */
-const AHEAD = 3
+const AHEAD = 6
 /** Mails that come close together share a claim. */
 const CLAIMS_APART_MS = 100
 /** And a commit when they have left: after a crash, those that left since the last may leave once more. */

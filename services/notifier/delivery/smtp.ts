@@ -55,10 +55,13 @@ export function openSmtp(url: string, { connections, limitMs = 60_000 }: { conne
   }
   return {
     send: async (message) => {
+      // taken back when the mail has left: a signal with a time of its own would hold on to the mail until that is over
+      const limit = new AbortController()
+      const timer = setTimeout(() => limit.abort(new DOMException('the mail server took too long', 'TimeoutError')), limitMs)
       try {
         // made whole before it goes on the wire: piece by piece, as it is made, it would be a dozen writes instead of three
         const raw = await new MailComposer(message).compile().build()
-        const { response } = await transport.sendMail({ envelope: message.envelope, raw, signal: AbortSignal.timeout(limitMs) })
+        const { response } = await transport.sendMail({ envelope: message.envelope, raw, signal: limit.signal })
         return { kind: 'accepted', reply: withoutAddresses(response) }
       } catch (error) {
         const { responseCode, code, command, message: text } = error as SmtpError
@@ -70,6 +73,8 @@ export function openSmtp(url: string, { connections, limitMs = 60_000 }: { conne
         // a broken line says nothing about the mail: is there a server at all?
         if (ours && !(await probe())) return { kind: 'away' }
         return { kind: responseCode && responseCode >= 500 && !ours ? 'failed' : 'refused', reply }
+      } finally {
+        clearTimeout(timer)
       }
     },
     probe,

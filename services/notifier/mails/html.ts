@@ -14,31 +14,40 @@ function cut(html: string, name: string): { part: string; rest: string } {
   return { part: html.slice(from + open.length, to), rest: `${html.slice(0, from)}{{${name}}}${html.slice(to + close.length)}` }
 }
 
+/** HTML and the names of its slots in turn. */
+type Template = string[]
+const templateOf = (html: string): Template => html.split(/\{\{(\w+)\}\}/)
+
 const paragraph = cut(layout, 'paragraph')
 const facts = cut(paragraph.rest, 'facts')
 const fact = cut(facts.part, 'fact')
 const action = cut(facts.rest, 'action')
-const shell = action.rest
+const templates = {
+  paragraph: templateOf(paragraph.part),
+  facts: templateOf(fact.rest),
+  fact: templateOf(fact.part),
+  action: templateOf(action.part),
+  shell: templateOf(action.rest)
+}
 
 /** Text as HTML that means nothing but that text, also within quotes. */
 export const escapeHtml = (text: string): string =>
   text.replace(/[&<>"']/g, (char) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' })[char] ?? '')
 
-/** Fills a part's slots: `texts` are escaped, `parts` are HTML that was filled before. One pass, so no value is ever filled again. */
-function fill(html: string, texts: Record<string, string>, parts: Record<string, string> = {}): string {
-  return html.replace(/\{\{(\w+)\}\}/g, (slot, name: string) => parts[name] ?? (name in texts ? escapeHtml(texts[name] ?? '') : slot))
-}
+/** Fills a template's slots: `texts` are escaped, `parts` are HTML that was filled before. No value is ever filled again. */
+const fill = (template: Template, texts: Record<string, string>, parts: Record<string, string> = {}): string =>
+  template.map((piece, index) => (index % 2 === 0 ? piece : (parts[piece] ?? escapeHtml(texts[piece] ?? '')))).join('')
 
 /** A mail's HTML. */
 export function toHtml(content: Content, { lang, footer }: Frame): string {
-  const rows = (content.facts ?? []).map(([label, value]) => fill(fact.part, { label, value })).join('')
+  const rows = (content.facts ?? []).map(([label, value]) => fill(templates.fact, { label, value })).join('')
   return fill(
-    shell,
+    templates.shell,
     { lang, footer, heading: content.heading, preview: content.paragraphs[0] ?? '' },
     {
-      paragraph: content.paragraphs.map((text) => fill(paragraph.part, { text })).join(''),
-      facts: rows && fill(fact.rest, {}, { fact: rows }),
-      action: content.action ? fill(action.part, { ...content.action }) : ''
+      paragraph: content.paragraphs.map((text) => fill(templates.paragraph, { text })).join(''),
+      facts: rows && fill(templates.facts, {}, { fact: rows }),
+      action: content.action ? fill(templates.action, { ...content.action }) : ''
     }
   )
 }
