@@ -2,7 +2,7 @@ import SQL from 'sql-template-strings'
 import { one, rows, run } from '#platform/db'
 import { learn } from '../services/scheduling/doctors/walk.ts'
 import { fill } from '../services/scheduling/measure.ts'
-import type { World } from './world.ts'
+import { tidy, type World } from './world.ts'
 
 /** How many doctors and patients the loads have. */
 export const DOCTORS = 20_000
@@ -31,7 +31,7 @@ export async function populate(world: World, appointments = 100_000): Promise<Pe
          union all
         select id, 'doctor', name, id || '@bench.example', 'pt-BR', timezone, crm, 1 from scheduling.doctors`
   )
-  await admin.unsafe('analyze')
+  await tidy(world)
   const ids = async (statement: ReturnType<typeof SQL>) => (await rows<{ id: string }>(admin, statement)).map(({ id }) => id)
   return {
     doctors: await ids(SQL`select id from scheduling.doctors where timezone = 'America/Sao_Paulo' order by id`),

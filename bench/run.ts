@@ -10,7 +10,7 @@ import { history } from './rows/history.ts'
 import { logins } from './rows/logins.ts'
 import { mails } from './rows/mails.ts'
 import { reading } from './rows/reading.ts'
-import { startWorld, type World } from './world.ts'
+import { startWorld, tidy, type World } from './world.ts'
 
 /*
  * `bun run bench [NAME …]`: measures what `design` promises, each beside its reference in the same run, and writes the table to `bench/results/`.
@@ -55,7 +55,10 @@ if (wanted.length > 0) {
   try {
     const idle = world.memory()
     const people = await step('20,000 doctors and as many patients', () => populate(world))
-    for (const [name, work] of wanted) await measure(name, () => work(world, people, idle))
+    for (const [name, work] of wanted) {
+      await tidy(world)
+      await measure(name, () => work(world, people, idle))
+    }
   } finally {
     await world.stop()
   }
