@@ -27,7 +27,10 @@ const wish = (more: Record<string, unknown> = {}) => ({
 test('a registration answers the person with the CPF masked and nothing of the password', async () => {
   const { status, body } = await post<Record<string, unknown>>('/v1/auth/patients', wish({ cpf: '390.533.447-05', name: 'Jose\u0301' }))
   expect(status).toBe(201)
-  expect(body).toMatchObject({
+  const { id, email, createdAt, ...told } = body
+  expect([typeof id, typeof email, typeof createdAt]).toEqual(['string', 'string', 'string'])
+  // these and nothing else: neither password nor hash, and of the CPF what is masked
+  expect(told).toEqual({
     role: 'patient',
     name: 'Jos\u00e9',
     emailVerified: false,
@@ -35,7 +38,6 @@ test('a registration answers the person with the CPF masked and nothing of the p
     locale: 'pt-BR',
     timezone: 'America/Sao_Paulo'
   })
-  expect(JSON.stringify(body)).not.toMatch(/password|hash|390/)
 })
 
 const refused: [what: string, path: string, body: () => Record<string, unknown>, status: number, code: string][] = [
