@@ -55,7 +55,7 @@ export function openSmtp(url: string, { connections, limitMs = 60_000 }: { conne
   }
   return {
     send: async (message) => {
-      // taken back when the mail has left: a signal with a time of its own would hold on to the mail until that is over
+      // taken back when the mail has left: a signal with a time of its own lives on until that is over, one for each mail
       const limit = new AbortController()
       const timer = setTimeout(() => limit.abort(new DOMException('the mail server took too long', 'TimeoutError')), limitMs)
       try {

@@ -15,39 +15,41 @@ function cut(html: string, name: string): { part: string; rest: string } {
 }
 
 /** HTML and the names of its slots in turn. */
-type Template = string[]
-const templateOf = (html: string): Template => html.split(/\{\{(\w+)\}\}/)
+type Pieces = string[]
+const piecesOf = (html: string): Pieces => html.split(/\{\{(\w+)\}\}/)
 
 const paragraph = cut(layout, 'paragraph')
 const facts = cut(paragraph.rest, 'facts')
 const fact = cut(facts.part, 'fact')
 const action = cut(facts.rest, 'action')
-const templates = {
-  paragraph: templateOf(paragraph.part),
-  facts: templateOf(fact.rest),
-  fact: templateOf(fact.part),
-  action: templateOf(action.part),
-  shell: templateOf(action.rest)
+const layoutParts = {
+  paragraph: piecesOf(paragraph.part),
+  facts: piecesOf(fact.rest),
+  fact: piecesOf(fact.part),
+  action: piecesOf(action.part),
+  shell: piecesOf(action.rest)
 }
 
 /** Text as HTML that means nothing but that text, also within quotes. */
 export const escapeHtml = (text: string): string =>
   text.replace(/[&<>"']/g, (char) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' })[char] ?? '')
 
-/** Fills a template's slots: `texts` are escaped, `parts` are HTML that was filled before. No value is ever filled again. */
-const fill = (template: Template, texts: Record<string, string>, parts: Record<string, string> = {}): string =>
-  template.map((piece, index) => (index % 2 === 0 ? piece : (parts[piece] ?? escapeHtml(texts[piece] ?? '')))).join('')
+/** Fills slots: `texts` are escaped, `parts` are HTML that was filled before. No value is ever filled again; a slot that nothing fills stays to be seen. */
+function fill(pieces: Pieces, texts: Record<string, string>, parts: Record<string, string> = {}): string {
+  const filled = (slot: string) => parts[slot] ?? (slot in texts ? escapeHtml(texts[slot] ?? '') : `{{${slot}}}`)
+  return pieces.map((piece, index) => (index % 2 === 0 ? piece : filled(piece))).join('')
+}
 
 /** A mail's HTML. */
 export function toHtml(content: Content, { lang, footer }: Frame): string {
-  const rows = (content.facts ?? []).map(([label, value]) => fill(templates.fact, { label, value })).join('')
+  const rows = (content.facts ?? []).map(([label, value]) => fill(layoutParts.fact, { label, value })).join('')
   return fill(
-    templates.shell,
+    layoutParts.shell,
     { lang, footer, heading: content.heading, preview: content.paragraphs[0] ?? '' },
     {
-      paragraph: content.paragraphs.map((text) => fill(templates.paragraph, { text })).join(''),
-      facts: rows && fill(templates.facts, {}, { fact: rows }),
-      action: content.action ? fill(templates.action, { ...content.action }) : ''
+      paragraph: content.paragraphs.map((text) => fill(layoutParts.paragraph, { text })).join(''),
+      facts: rows && fill(layoutParts.facts, {}, { fact: rows }),
+      action: content.action ? fill(layoutParts.action, { ...content.action }) : ''
     }
   )
 }
