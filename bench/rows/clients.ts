@@ -1,3 +1,4 @@
+import type { Socket, SocketHandler } from 'bun'
 import { quantile } from '../drive.ts'
 import type { People } from '../people.ts'
 import { populate } from '../people.ts'
@@ -62,52 +63,73 @@ async function inProcess(job: Job): Promise<Told> {
   return result
 }
 
-/** A client's life: connects, asks, thinks, asks. */
+/** One client: what has come of the answer it waits for, and since when that was due (0: it thinks). */
+type Client = { nth: number; socket?: Socket<Client>; got: string; since: number; isOver: boolean }
+
+/**
+ * Lets clients live: each connects, asks, thinks, asks. Times count from when a request was due, so that a late start is not hidden. All share one clock
+ * and one set of handlers: with a timer, a promise and handlers for each, the generator stood still for up to two seconds while its clients came.
+ */
 async function live({ url, clients: count, seconds, thinkSeconds, doctors }: Job): Promise<Told> {
   const { hostname, port } = new URL(url)
   const told: Told = { open: 0, errors: 0, coming: [], times: [], statuses: {} }
   const began = performance.now()
-  const end = began + seconds * 1000
-  const one = async (nth: number) => {
-    await Bun.sleep((nth / count) * COMING_SECONDS * 1000)
-    let [since, got, over] = [0, '', false]
-    const socket = await Bun.connect({
-      hostname,
-      port: Number(port),
-      socket: {
-        data: (_, data) => {
-          got += data.toString('latin1')
-          const length = /\r\ncontent-length: (\d+)/i.exec(got)?.[1]
-          const at = got.indexOf('\r\n\r\n')
-          if (at < 0 || (length === undefined ? !got.endsWith('0\r\n\r\n') : got.length < at + 4 + Number(length))) return
-          const status = Number(got.slice(9, 12))
-          const answers = since - began < COMING_SECONDS * 1000 ? told.coming : told.times
-          answers.push(performance.now() - since)
-          told.statuses[status] = (told.statuses[status] ?? 0) + 1
-          got = ''
-          since = 0
-          setTimeout(ask, thinkSeconds * 1000 * (0.5 + Math.random()))
-        },
-        close: () => {
-          if (!over) told.errors++
-        },
-        error: () => {}
-      }
-    })
-    told.open++
-    const ask = () => {
-      if (performance.now() > end) return
-      since = performance.now()
-      socket.write(`GET /v1/doctors/${doctors[(nth * 17) % doctors.length]}/slots HTTP/1.1\r\nhost: bench\r\n\r\n`)
-    }
-    ask()
-    await Bun.sleep(end + 5_000 - performance.now())
-    over = true
-    if (since > 0) told.errors++
-    socket.terminate()
+  const [allThere, end] = [began + COMING_SECONDS * 1000, began + seconds * 1000]
+  const clients = Array.from({ length: count }, (_, nth): Client => ({ nth, got: '', since: 0, isOver: false }))
+  const due = Float64Array.from(clients, ({ nth }) => began + (nth / count) * COMING_SECONDS * 1000)
+
+  const ask = (client: Client) => {
+    client.socket?.write(`GET /v1/doctors/${doctors[(client.nth * 17) % doctors.length]}/slots HTTP/1.1\r\nhost: bench\r\n\r\n`)
   }
-  await Promise.all(Array.from({ length: count }, (_, nth) => one(nth).catch(() => told.errors++)))
+  const handlers: SocketHandler<Client> = {
+    open: (socket) => {
+      told.open++
+      socket.data.socket = socket
+      ask(socket.data)
+    },
+    data: ({ data: client }, piece) => {
+      client.got += piece.toString('latin1')
+      if (!isWhole(client.got)) return
+      const status = Number(client.got.slice(9, 12))
+      const now = performance.now()
+      ;(client.since < allThere ? told.coming : told.times).push(now - client.since)
+      told.statuses[status] = (told.statuses[status] ?? 0) + 1
+      Object.assign(client, { got: '', since: 0 })
+      due[client.nth] = now + thinkSeconds * 1000 * (0.5 + Math.random())
+    },
+    close: ({ data: client }) => {
+      if (!client.isOver) told.errors++
+    },
+    error: () => {}
+  }
+  const clock = setInterval(() => {
+    const now = performance.now()
+    if (now > end) return
+    for (let nth = 0; nth < count; nth++) {
+      const since = due[nth] as number
+      if (since > now) continue
+      due[nth] = Number.POSITIVE_INFINITY
+      const client = clients[nth] as Client
+      client.since = since
+      if (client.socket) ask(client)
+      else Bun.connect({ hostname, port: Number(port), data: client, socket: handlers }).catch(() => told.errors++)
+    }
+  }, 2)
+  await Bun.sleep(end + 5_000 - performance.now())
+  clearInterval(clock)
+  for (const client of clients) {
+    client.isOver = true
+    if (client.since > 0) told.errors++
+    client.socket?.terminate()
+  }
   return told
+}
+
+function isWhole(answer: string): boolean {
+  const headEnd = answer.indexOf('\r\n\r\n')
+  if (headEnd < 0) return false
+  const length = /\r\ncontent-length: (\d+)/i.exec(answer)?.[1]
+  return length === undefined ? answer.endsWith('0\r\n\r\n') : answer.length >= headEnd + 4 + Number(length)
 }
 
 if (import.meta.main) process.on('message', async (job) => process.send?.(await live(job as Job)))
