@@ -13,7 +13,11 @@ const COMING_SECONDS = 20
 /** Between two requests of one client. */
 const THINK_SECONDS = 30
 
-type Job = { url: string; clients: number; seconds: number; thinkSeconds: number; doctors: string[] }
+/**
+ * `network`: of the addresses from which a process's clients come, 200 each. Once many ports of one address are taken, Linux looks long for the next that is
+ * free, and generators whose clients shared an address stood still for up to two seconds.
+ */
+type Job = { url: string; network: string; clients: number; seconds: number; thinkSeconds: number; doctors: string[] }
 /** `coming`: times of answers to what was asked before all were there. */
 type Told = { open: number; errors: number; coming: number[]; times: number[]; statuses: Record<number, number> }
 
@@ -22,14 +26,18 @@ export async function clients(): Promise<Result[]> {
   const world = await startWorld({ GATEWAY_WORKERS: '2' })
   try {
     const people: People = await populate(world, 20_000)
-    const job: Job = {
-      url: world.url,
-      clients: CLIENTS / PROCESSES,
-      seconds: SECONDS,
-      thinkSeconds: THINK_SECONDS,
-      doctors: people.doctors.slice(0, 1_000)
-    }
-    const told = await Promise.all(Array.from({ length: PROCESSES }, () => inProcess(job)))
+    const jobs = Array.from(
+      { length: PROCESSES },
+      (_, nth): Job => ({
+        url: world.url,
+        network: `127.0.${nth + 1}`,
+        clients: CLIENTS / PROCESSES,
+        seconds: SECONDS,
+        thinkSeconds: THINK_SECONDS,
+        doctors: people.doctors.slice(0, 1_000)
+      })
+    )
+    const told = await Promise.all(jobs.map(inProcess))
     const sorted = (which: 'times' | 'coming') => told.flatMap((each) => each[which]).sort((a, b) => a - b)
     const [times, coming] = [sorted('times'), sorted('coming')]
     const [open, errors] = [told.reduce((sum, each) => sum + each.open, 0), told.reduce((sum, each) => sum + each.errors, 0)]
@@ -66,11 +74,8 @@ async function inProcess(job: Job): Promise<Told> {
 /** One client: what has come of the answer it waits for, and since when that was due (0: it thinks). */
 type Client = { nth: number; socket?: Socket<Client>; got: string; since: number; isOver: boolean }
 
-/**
- * Lets clients live: each connects, asks, thinks, asks. Times count from when a request was due, so that a late start is not hidden. All share one clock
- * and one set of handlers: with a timer, a promise and handlers for each, the generator stood still for up to two seconds while its clients came.
- */
-async function live({ url, clients: count, seconds, thinkSeconds, doctors }: Job): Promise<Told> {
+/** Lets clients live: each connects, asks, thinks, asks. Times count from when a request was due, so that a late start is not hidden. */
+async function live({ url, network, clients: count, seconds, thinkSeconds, doctors }: Job): Promise<Told> {
   const { hostname, port } = new URL(url)
   const told: Told = { open: 0, errors: 0, coming: [], times: [], statuses: {} }
   const began = performance.now()
@@ -102,6 +107,12 @@ async function live({ url, clients: count, seconds, thinkSeconds, doctors }: Job
     },
     error: () => {}
   }
+  const connect = (client: Client) => {
+    // `localAddress` is not in Bun's types, but does what it does in Node's `net.connect`
+    const localAddress = `${network}.${1 + (client.nth % 50)}`
+    const options = { hostname, port: Number(port), localAddress, data: client, socket: handlers }
+    Bun.connect(options).catch(() => told.errors++)
+  }
   const clock = setInterval(() => {
     const now = performance.now()
     if (now > end) return
@@ -112,7 +123,7 @@ async function live({ url, clients: count, seconds, thinkSeconds, doctors }: Job
       const client = clients[nth] as Client
       client.since = since
       if (client.socket) ask(client)
-      else Bun.connect({ hostname, port: Number(port), data: client, socket: handlers }).catch(() => told.errors++)
+      else connect(client)
     }
   }, 2)
   await Bun.sleep(end + 5_000 - performance.now())
