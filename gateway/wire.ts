@@ -58,7 +58,8 @@ setInterval(() => {
     // one timer for all: a timer and a listener for each call would cost more than the call
     if (now - exchange.since > exchange.patienceMs) fail(exchange, 'late')
     else if (!exchange.line?.socket && now - exchange.since > CONNECT_MS) fail(exchange, 'refused')
-    else if (exchange.hasLeft()) fail(exchange, 'left')
+    // asking makes an object for each call: only those that take long are worth it
+    else if (now - exchange.since > SWEEP_MS && exchange.hasLeft()) fail(exchange, 'left')
   }
   for (const wire of wires) wire.sweep(now)
 }, SWEEP_MS).unref()
