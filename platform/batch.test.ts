@@ -70,6 +70,27 @@ test('a batch that gathers goes as soon as it is full', async () => {
   expect(given).toEqual([[1], [2, 3], [4, 5]])
 })
 
+test('a batch that gathers goes as soon as it is enough, with all who are there', async () => {
+  const { work, given, go } = held()
+  const ask = batched(work, { most: 4, enough: 2, apartMs: 3_600_000 })
+  const all = [ask(1)]
+  await turn()
+  all.push(...[2, 3, 4].map(ask))
+  go()
+  await turn()
+  expect(given).toEqual([[1], [2, 3, 4]])
+  go()
+  await turn()
+  all.push(ask(5))
+  await turn()
+  expect(given).toHaveLength(2)
+  all.push(ask(6))
+  await turn()
+  go()
+  expect(await Promise.all(all)).toEqual([10, 20, 30, 40, 50, 60])
+  expect(given).toEqual([[1], [2, 3, 4], [5, 6]])
+})
+
 test('one that comes alone does not wait; those that follow closely are gathered', async () => {
   const given: number[][] = []
   const ask = batched(

@@ -1,5 +1,8 @@
-/** At most `most` items go at once. A batch that is not full waits as long as the last one began less than `apartMs` ago: only those wait who come thick and fast. */
-type Size = { most?: number; apartMs?: number }
+/**
+ * At most `most` items go at once. A batch of fewer than `enough` (a full one, where nothing is said) waits as long as the last one began less than
+ * `apartMs` ago: only those wait who come thick and fast, and never for company that they have.
+ */
+type Size = { most?: number; enough?: number; apartMs?: number }
 
 /**
  * Lets callers share one piece of work: what is asked for while a batch is under way goes with the next. Under no load a batch is one item and waits for
@@ -7,13 +10,13 @@ type Size = { most?: number; apartMs?: number }
  */
 export function batched<Item, Result>(
   work: (items: Item[]) => Promise<Result[]>,
-  { most = 100, apartMs = 0 }: Size = {}
+  { most = 100, enough = most, apartMs = 0 }: Size = {}
 ): (item: Item) => Promise<Result> {
   type Asked = { item: Item; resolve: (result: Result) => void; reject: (error: unknown) => void }
   const asked: Asked[] = []
   let isUnderWay = false
   let beganAt = Number.NEGATIVE_INFINITY
-  let full = () => {}
+  let gathered = () => {}
 
   const settle = async (batch: Asked[]) => {
     try {
@@ -28,12 +31,12 @@ export function batched<Item, Result>(
   const run = async () => {
     isUnderWay = true
     while (asked.length > 0) {
-      const wait = asked.length < most ? beganAt + apartMs - performance.now() : 0
-      const filled = new Promise<void>((resolve) => {
-        full = resolve
+      const wait = asked.length < enough ? beganAt + apartMs - performance.now() : 0
+      const company = new Promise<void>((resolve) => {
+        gathered = resolve
       })
       // whoever asks in this same turn comes along in any case
-      await (wait > 0 ? Promise.race([filled, Bun.sleep(wait)]) : undefined)
+      await (wait > 0 ? Promise.race([company, Bun.sleep(wait)]) : undefined)
       beganAt = performance.now()
       await settle(asked.splice(0, most))
     }
@@ -43,7 +46,7 @@ export function batched<Item, Result>(
     new Promise((resolve, reject) => {
       asked.push({ item, resolve, reject })
       if (!isUnderWay) void run()
-      else if (asked.length >= most) full()
+      else if (asked.length >= enough) gathered()
     })
 }
 

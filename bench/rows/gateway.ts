@@ -9,6 +9,8 @@ import { judged, perSecond, type Result } from '../row.ts'
 import { ensureTool, installPeers } from '../tools.ts'
 
 const ROUNDS = 3
+/** Rounds before those that count: what runs day and night is compiled. */
+const WARM_ROUNDS = 2
 const SECONDS = 5
 const root = join(import.meta.dir, '../..')
 const peers = join(import.meta.dir, '../peers')
@@ -18,7 +20,7 @@ type Run = { perSecond: number; p99: number }
 
 /**
  * An authenticated GET through the gateway, one worker, beside the same upstream bare, behind nginx with no check, and behind what else one would put
- * together. All in turn, `ROUNDS` times, by wrk with 64 connections; the median of each counts. None of them writes a log.
+ * together. All in turn, warm and `ROUNDS` times, by wrk with 64 connections; the median of each counts. None of them writes a log.
  */
 export async function gateway(): Promise<Result[]> {
   await Promise.all([ensureTool('wrk', 'wrk'), ensureTool('nginx', 'nginx-light'), installPeers()])
@@ -36,6 +38,7 @@ export async function gateway(): Promise<Result[]> {
   try {
     const found = await startAll(dir, start)
     const runs = new Map<string, Run[]>(found.map(({ name }) => [name, []]))
+    for (let round = 0; round < WARM_ROUNDS; round++) for (const peer of found) await wrk(peer)
     for (let round = 0; round < ROUNDS; round++) for (const peer of found) runs.get(peer.name)?.push(await wrk(peer))
     return compare(new Map([...runs].map(([name, list]) => [name, median(list)])))
   } finally {

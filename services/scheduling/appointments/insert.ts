@@ -42,7 +42,9 @@ export const claimAlone = (db: Db, claim: NewClaim): Promise<Outcome> =>
 export const claimTogether = (db: Db, claim: NewClaim): Promise<Outcome> => ('begin' in db ? inCompany(db, claim) : claimAlone(db, claim))
 /** Commits that follow each other as closely as this are made one: each costs more of a core than its share of one for all. */
 const APART_MS = 15
-const inCompany = batchedOn(claimAll, { most: 64, apartMs: APART_MS })
+/** So many share a commit well: to wait for more would leave the cores idle. */
+const ENOUGH = 8
+const inCompany = batchedOn(claimAll, { most: 64, enough: ENOUGH, apartMs: APART_MS })
 
 async function claimAll(sql: Sql, claims: NewClaim[]): Promise<Outcome[]> {
   const met = new Set<string>()
