@@ -23,10 +23,14 @@ export type Body = {
 /** Bodies of a known length up to this many bytes are read whole: quicker than a stream of one piece. */
 const WHOLE = 256 * 1024
 
+const hasNone = ({ status }: Head): boolean => status === 204 || status === 304
+
+/** Whether these bytes, which came with the head, are the whole body of it. */
+export const isWhole = (head: Head, bytes: Buffer): boolean => bytes.length > 0 && bytes.length === head.framing && !hasNone(head)
+
 /** Starts to read the body that a head announces. */
 export function beginBody(head: Head, isHead: boolean, flow: Flow): Body {
-  const isEmpty = isHead || head.status === 204 || head.status === 304
-  const framing = isEmpty ? 0 : head.framing
+  const framing = isHead || hasNone(head) ? 0 : head.framing
   const body: Body = {
     framing,
     stays: head.stays && framing !== 'close',

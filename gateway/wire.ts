@@ -1,5 +1,5 @@
 import type { Socket } from 'bun'
-import { type Body, beginBody, feedBody, type Streamed } from './answer-body.ts'
+import { type Body, beginBody, feedBody, isWhole, type Streamed } from './answer-body.ts'
 import { framingOf, readHead } from './answer-head.ts'
 
 /** A call as it goes on the wire. `isFresh` asks for a connection that was not used before. */
@@ -126,19 +126,29 @@ export function wireTo(url: string, onFarewell: () => void = () => {}): Wire {
     isLeaving = !head.stays
     if (isLeaving) onFarewell()
     if (exchange.isHead) Object.assign(head.headers, framingOf(head))
+    const { status, headers } = head
+    const rest = bytes.subarray(end + 4)
+    // most answers come whole, and there is nothing to keep while the others come
+    if (!exchange.isHead && isWhole(head, rest)) {
+      finish(exchange, { status, headers, body: rest })
+      complete(line, head.stays)
+      return
+    }
     line.body = beginBody(head, exchange.isHead, {
-      done: (whole) => finish(exchange, { status: head.status, headers: head.headers, body: whole }),
+      done: (body) => finish(exchange, { status, headers, body }),
       pause: () => line.socket?.pause(),
       resume: () => line.socket?.resume(),
       cancel: () => line.socket?.terminate()
     })
-    proceed(line, bytes.subarray(end + 4))
+    proceed(line, rest)
   }
   const proceed = (line: Line, bytes: Buffer): void => {
     const body = line.body as Body
-    if (!feedBody(body, bytes)) return
+    if (feedBody(body, bytes)) complete(line, body.stays)
+  }
+  const complete = (line: Line, stays: boolean): void => {
     line.exchange = undefined
-    if (body.stays) {
+    if (stays) {
       // an answer that came before the whole call was sent: what is left of it must not run into the next
       if (line.unsent) line.socket?.terminate()
       else release(line)
