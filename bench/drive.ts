@@ -99,7 +99,7 @@ export async function drive(load: Load): Promise<Outcome> {
 }
 
 /** Where the body of a whole answer begins; undefined while some of it is still to come. */
-function bodyOf(answer: Buffer): number | undefined {
+export function bodyOf(answer: Buffer): number | undefined {
   const headEnd = answer.indexOf('\r\n\r\n')
   if (headEnd < 0) return undefined
   const head = answer.toString('latin1', 0, headEnd).toLowerCase()

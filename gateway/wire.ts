@@ -128,7 +128,7 @@ export function wireTo(url: string, onFarewell: () => void = () => {}): Wire {
     if (exchange.isHead) Object.assign(head.headers, framingOf(head))
     const { status, headers } = head
     const rest = bytes.subarray(end + 4)
-    // most answers come whole, and there is nothing to keep while the others come
+    // most answers come whole: nothing has to be kept for the rest of them
     if (!exchange.isHead && isWhole(head, rest)) {
       finish(exchange, { status, headers, body: rest })
       complete(line, head.stays)

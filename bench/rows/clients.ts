@@ -1,5 +1,5 @@
 import type { Socket, SocketHandler } from 'bun'
-import { quantile } from '../drive.ts'
+import { bodyOf, quantile } from '../drive.ts'
 import type { People } from '../people.ts'
 import { populate } from '../people.ts'
 import { judged, ms, perSecond, type Result } from '../row.ts'
@@ -12,10 +12,12 @@ const SECONDS = 60
 const COMING_SECONDS = 20
 /** Between two requests of one client. */
 const THINK_SECONDS = 30
+/** Addresses from which the clients of a process come. */
+const ADDRESSES = 50
 
 /**
- * `network`: of the addresses from which a process's clients come, 200 each. Once many ports of one address are taken, Linux looks long for the next that is
- * free, and generators whose clients shared an address stood still for up to two seconds.
+ * `network`: of the addresses that a process has for its clients. Once many ports of one address are taken, Linux looks long for the next that is free, and
+ * generators whose clients shared an address stood still for up to two seconds.
  */
 type Job = { url: string; network: string; clients: number; seconds: number; thinkSeconds: number; doctors: string[] }
 /** `coming`: times of answers to what was asked before all were there. */
@@ -72,7 +74,7 @@ async function inProcess(job: Job): Promise<Told> {
 }
 
 /** One client: what has come of the answer it waits for, and since when that was due (0: it thinks). */
-type Client = { nth: number; socket?: Socket<Client>; got: string; since: number; isOver: boolean }
+type Client = { nth: number; socket?: Socket<Client>; got: Buffer | undefined; since: number; isOver: boolean }
 
 /** Lets clients live: each connects, asks, thinks, asks. Times count from when a request was due, so that a late start is not hidden. */
 async function live({ url, network, clients: count, seconds, thinkSeconds, doctors }: Job): Promise<Told> {
@@ -80,7 +82,7 @@ async function live({ url, network, clients: count, seconds, thinkSeconds, docto
   const told: Told = { open: 0, errors: 0, coming: [], times: [], statuses: {} }
   const began = performance.now()
   const [allThere, end] = [began + COMING_SECONDS * 1000, began + seconds * 1000]
-  const clients = Array.from({ length: count }, (_, nth): Client => ({ nth, got: '', since: 0, isOver: false }))
+  const clients = Array.from({ length: count }, (_, nth): Client => ({ nth, got: undefined, since: 0, isOver: false }))
   const due = Float64Array.from(clients, ({ nth }) => began + (nth / count) * COMING_SECONDS * 1000)
 
   const ask = (client: Client) => {
@@ -93,13 +95,13 @@ async function live({ url, network, clients: count, seconds, thinkSeconds, docto
       ask(socket.data)
     },
     data: ({ data: client }, piece) => {
-      client.got += piece.toString('latin1')
-      if (!isWhole(client.got)) return
-      const status = Number(client.got.slice(9, 12))
+      client.got = client.got ? Buffer.concat([client.got, piece]) : piece
+      if (bodyOf(client.got) === undefined) return
+      const status = Number(client.got.toString('latin1', 9, 12))
       const now = performance.now()
       ;(client.since < allThere ? told.coming : told.times).push(now - client.since)
       told.statuses[status] = (told.statuses[status] ?? 0) + 1
-      Object.assign(client, { got: '', since: 0 })
+      Object.assign(client, { got: undefined, since: 0 })
       due[client.nth] = now + thinkSeconds * 1000 * (0.5 + Math.random())
     },
     close: ({ data: client }) => {
@@ -109,7 +111,7 @@ async function live({ url, network, clients: count, seconds, thinkSeconds, docto
   }
   const connect = (client: Client) => {
     // `localAddress` is not in Bun's types, but does what it does in Node's `net.connect`
-    const localAddress = `${network}.${1 + (client.nth % 50)}`
+    const localAddress = `${network}.${1 + (client.nth % ADDRESSES)}`
     const options = { hostname, port: Number(port), localAddress, data: client, socket: handlers }
     Bun.connect(options).catch(() => told.errors++)
   }
@@ -134,13 +136,6 @@ async function live({ url, network, clients: count, seconds, thinkSeconds, docto
     client.socket?.terminate()
   }
   return told
-}
-
-function isWhole(answer: string): boolean {
-  const headEnd = answer.indexOf('\r\n\r\n')
-  if (headEnd < 0) return false
-  const length = /\r\ncontent-length: (\d+)/i.exec(answer)?.[1]
-  return length === undefined ? answer.endsWith('0\r\n\r\n') : answer.length >= headEnd + 4 + Number(length)
 }
 
 if (import.meta.main) process.on('message', async (job) => process.send?.(await live(job as Job)))

@@ -20,7 +20,7 @@ type Run = { perSecond: number; p99: number }
 
 /**
  * An authenticated GET through the gateway, one worker, beside the same upstream bare, behind nginx with no check, and behind what else one would put
- * together. All in turn, warm and `ROUNDS` times, by wrk with 64 connections; the median of each counts. None of them writes a log.
+ * together. All in turn, by wrk with 64 connections; the median of `ROUNDS` counts, after some to warm up. None of them writes a log.
  */
 export async function gateway(): Promise<Result[]> {
   await Promise.all([ensureTool('wrk', 'wrk'), ensureTool('nginx', 'nginx-light'), installPeers()])
