@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'bun:test'
+import type { ConsumeMessage } from 'amqplib'
 import SQL from 'sql-template-strings'
 import { type Bus, connectBus, DEAD_LETTERS } from './bus.ts'
-import { connect, type Db, rows, run } from './db.ts'
+import { connect, type Db, one, rows, run } from './db.ts'
 import type { Event } from './events.ts'
 import { consumerOf, type Handlers, NotYet, Unprocessable } from './inbox.ts'
 import { currentTrace, traceparentFrom } from './log.ts'
@@ -229,4 +230,34 @@ test('a field that it does not know is no reason to refuse an event', async () =
   const content = JSON.stringify({ ...one, more: 1, data: { ...one.data, more: 1 } })
   await bus.putBack('test.events.v1', Buffer.from(content), { type: one.type, messageId: one.id })
   await eventually(async () => (await effectsOf(one)).length === 1)
+})
+
+test('what an event costs does not grow with those that wait, though the planner was told of a moment in which none did', async () => {
+  const own = await testDatabase('notifier')
+  const owner = connect(own.ownerUrl, { name: 'test', max: 1 })
+  const wait = (count: number) =>
+    run(
+      owner,
+      SQL`insert into inbox (event_id, type, next_try_at, event)
+          select gen_random_uuid(), 'test', now() + interval '1 hour', jsonb_build_object('subject', gen_random_uuid()) from generate_series(1, ${count}::int)`
+    )
+  await wait(3_000)
+  await run(owner, SQL`update inbox set done_at = now(), event = null`)
+  await run(owner, SQL`vacuum (analyze) inbox`)
+  await wait(500)
+  const pool = connect(own.url, { name: 'test', max: 1 })
+  const { onMessage } = consumerOf(pool, 'test', { 'healthmed.doctor.approved.v1': async () => {} }).subscription
+  const EVENTS = 20
+  const messages = Array.from({ length: EVENTS }, () => ({ content: Buffer.from(JSON.stringify(event())) }) as ConsumeMessage)
+  let done = 0
+  await Promise.all(messages.map((message) => onMessage(message, () => done++, new AbortController().signal)))
+  expect(done).toBe(EVENTS)
+  await Promise.all([pool.end(), owner.end()])
+  // counted once a connection has ended
+  const { read } = await one<{ read: number }>(
+    own.sql,
+    SQL`select sum(idx_tup_read)::int as read from pg_stat_user_indexes where indexrelname like 'inbox_waiting%' and schemaname = current_schema`
+  )
+  await own.close()
+  expect(read).toBeLessThan(EVENTS * 10)
 })

@@ -22,7 +22,7 @@ import { openSpan, spanned } from './spans.ts'
  *     last_error text,
  *     event jsonb
  *   );
- *   create index inbox_waiting on inbox (next_try_at) where done_at is null;
+ *   create index inbox_waiting on inbox (next_try_at) where done_at is null and next_try_at is not null;
  *   create index inbox_waiting_subject on inbox ((event->>'subject'), event_id) where done_at is null;
  *   create index inbox_done on inbox (done_at) where done_at is not null;
  */
@@ -142,7 +142,8 @@ async function deadLetter(bus: Bus, content: Buffer, about: { queue: string; typ
 
 /**
  * Writes the inbox rows of events that may have their effect now, and gives their ids: not those that had it before. While an event of the same subject
- * waits for its next try, those after it wait behind it, so that a subject's events have their effects in their order.
+ * waits for its next try, those after it wait behind it, so that a subject's events have their effects in their order. What waits is asked for by its
+ * subject, behind `offset 0`: else the planner reads all that waits.
  */
 const takeInto = (tx: Db, events: Event[]) =>
   rows<{ eventId: string }>(
@@ -151,7 +152,7 @@ const takeInto = (tx: Db, events: Event[]) =>
         select e.id, e.type, now(), 1
           from unnest(${events.map(({ id }) => id)}::uuid[], ${events.map(({ type }) => type)}::text[],
                       ${events.map(({ subject }) => subject)}::text[]) as e(id, type, subject)
-         where not exists (select 1 from inbox where done_at is null and event->>'subject' = e.subject)
+         where not exists (select 1 from (select 1 from inbox where done_at is null and event->>'subject' = e.subject offset 0) as waiting)
         on conflict do nothing returning event_id`,
     { plan: 'each time' }
   )
@@ -229,8 +230,8 @@ async function retryOne(sql: Sql, bus: Bus, queue: string, handlers: Handlers): 
       tx,
       SQL`select event_id, event, attempts, extract(epoch from now() - received_at)::float8 / 3600 as hours from inbox
            where done_at is null and next_try_at <= now()
-             and not exists (select 1 from inbox earlier
-                              where earlier.done_at is null and earlier.event->>'subject' = inbox.event->>'subject' and earlier.event_id < inbox.event_id)
+             and not exists (select 1 from (select event_id from inbox e where done_at is null and event->>'subject' = inbox.event->>'subject' offset 0) earlier
+                              where earlier.event_id < inbox.event_id)
            order by next_try_at limit 1 for update skip locked`
     )
     if (!waiting) return 'none'

@@ -26,7 +26,7 @@ import { openSpan, spanned } from './spans.ts'
  *     sent_at timestamptz(3)
  *   );
  *   create index outbox_unsent on outbox (subject, seq) where sent_at is null;
- *   create index outbox_unsent_seq on outbox (seq) where sent_at is null;
+ *   create index outbox_unsent_seq on outbox (seq) where sent_at is null and seq is not null;
  *   create index outbox_sent on outbox (sent_at) where sent_at is not null;
  */
 
@@ -79,7 +79,8 @@ const APART_MS = 100
  * Takes the earliest unsent event of each aggregate, as many as a batch holds. An aggregate's next event becomes takeable only when the one before
  * is marked sent: that keeps its order however many relays run. Where a crash of the database undoes a claim or a mark, the event is published once
  * more, and its consumers know it. `from` is the number to begin at: what was sent lately stands in the index before it until the next vacuum. An
- * aggregate's events are read by its id, behind `offset 0`: else the planner reads all that is unsent for each, where it was told of a time without any.
+ * aggregate's events are read by its id, behind `offset 0`, with which only one of the two indexes agrees: else the planner reads all that is unsent for
+ * each, where it was told of a time without any.
  */
 const claim = (sql: Sql, token: string, from: number) =>
   inQueue<Row>(
