@@ -1,5 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
-import { availableParallelism, getPriority, setPriority } from 'node:os'
+import { availableParallelism } from 'node:os'
 import { hash, verify } from '@node-rs/argon2'
 import { gauge, histogram } from '#platform/metrics'
 import { Problem } from '#platform/problem'
@@ -40,30 +39,6 @@ export async function passwordsOf({ memoryKib, passes }: Parameters, width = WID
       const right = await inTurn(() => verify(stored ?? dummy, normal(password)))
       return { right: right && stored !== undefined, stale: stored !== undefined && !stored.includes(current) }
     }
-  }
-}
-
-/** How far behind others hashing stands: it gets about a tenth of what they do where both want a core. */
-const NICENESS = 10
-const THREADS = '/proc/self/task'
-
-/**
- * Puts the threads that hash behind everything else on the machine, so that a storm of sign-ins slows nobody's booking, nor what answers in this process.
- * Linux keeps a niceness for each thread; elsewhere nothing is done. To be called once hashing is there.
- */
-export function giveWay(): void {
-  if (!existsSync(THREADS)) return
-  for (const id of readdirSync(THREADS)) {
-    // started to stand further behind, it may not come forward
-    if (nameOf(id).startsWith('Bun Pool') && getPriority(Number(id)) < NICENESS) setPriority(Number(id), NICENESS)
-  }
-}
-
-function nameOf(thread: string): string {
-  try {
-    return readFileSync(`${THREADS}/${thread}/comm`, 'utf8')
-  } catch {
-    return 'one that has ended meanwhile'
   }
 }
 
