@@ -84,11 +84,14 @@ export async function drive(load: Load): Promise<Outcome> {
     })
   )
   for (const line of lines) send(line)
-  // starts what is due, where a rate is asked for; and sees the end
-  const clock = setInterval(() => {
-    for (const line of [...lines]) if (!line.isBusy) send(line)
-    if (performance.now() > end + 20_000) finish()
-  }, 1)
+  // starts what is due, where a rate is asked for; and sees the end, which costs a machine that is measured less often
+  const clock = setInterval(
+    () => {
+      for (const line of [...lines]) if (!line.isBusy) send(line)
+      if (performance.now() > end + 20_000) finish()
+    },
+    load.rate ? 1 : 20
+  )
   await finished
   clearInterval(clock)
   const seconds = Math.min(performance.now() - begin, Math.max(load.seconds * 1000, 1)) / 1000

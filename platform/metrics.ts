@@ -31,8 +31,8 @@ export const httpRequests = histogram('http_request_seconds', 'Time to answer a 
 /** Requests that ended as a problem, by its code: refused bookings, failed log-ins, refresh tokens used twice. */
 export const problemAnswers = counter('problems_total', 'Requests answered with a problem, by route and code', ['route', 'code'])
 
-// chosen by hand: on Bun most of prom-client's defaults are zero or wrong
-const loop = monitorEventLoopDelay({ resolution: 10 })
+// chosen by hand: on Bun most of prom-client's defaults are zero or wrong; looked at often enough for a quantile of a scrape, and the process may sleep
+const loop = monitorEventLoopDelay({ resolution: 50 })
 loop.enable()
 gauge('event_loop_lag_seconds', 'Event loop delay since the last scrape, by quantile', ['quantile'], function () {
   this.set({ quantile: '0.5' }, loop.percentile(50) / 1e9)

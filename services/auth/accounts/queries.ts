@@ -1,6 +1,6 @@
 import SQL from 'sql-template-strings'
 import type { Role } from '#platform/caller'
-import { type Db, maybeOne, one } from '#platform/db'
+import { type Db, maybeOne, one, run } from '#platform/db'
 
 /** A row of `users`. */
 export type Account = {
@@ -55,12 +55,14 @@ export const lockAccount = (tx: Db, id: string) =>
 /** How a person may be named at log-in; what is not given finds nobody. */
 export type Identifier = { email: string | null; cpfIndex: string | null; crm: string | null }
 
-/** Finds the person whom an identifier names. */
+/** Finds the person whom an identifier names. One statement for each kind: with all three in one, the plan is made anew for every call. */
 export const findByIdentifier = (db: Db, { email, cpfIndex, crm }: Identifier) =>
   maybeOne<Account>(
     db,
     SQL`select id, role, name, email, email_verified, cpf_sealed, phone_sealed, crm, approval, locale, timezone, password_hash, disabled, version, created_at
-          from users where email = ${email}::text or cpf_index = ${cpfIndex}::text or crm = ${crm}::text`
+          from users where `.append(
+      cpfIndex !== null ? SQL`cpf_index = ${cpfIndex}` : crm !== null ? SQL`crm = ${crm}` : SQL`email = ${email}`
+    )
   )
 
 /** Stores what may change of a person and raises the version. */
@@ -78,3 +80,7 @@ export const saveAccount = (tx: Db, account: Account & { nameFolded: string }, n
 /** Stores another password. Other services are not told, so the version stays. */
 export const savePassword = (db: Db, id: string, passwordHash: string, now: Date) =>
   one<{ id: string }>(db, SQL`update users set password_hash = ${passwordHash}, updated_at = ${now} where id = ${id} returning id`)
+
+/** Stores the same password hashed anew, unless another was set meanwhile. */
+export const rehash = (db: Db, { id, passwordHash }: Account, anew: string, now: Date) =>
+  run(db, SQL`update users set password_hash = ${anew}, updated_at = ${now} where id = ${id} and password_hash = ${passwordHash}`)

@@ -1,4 +1,4 @@
-import SQL from 'sql-template-strings'
+import SQL, { type SQLStatement } from 'sql-template-strings'
 import { type Db, rows, run, type Sql, transaction } from '#platform/db'
 import { Problem } from '#platform/problem'
 import type { Seal } from '../privacy/seal.ts'
@@ -22,14 +22,7 @@ export type Lock = { by: 'person' | 'address'; seconds: number }
 
 /** Whether person or address have failed too often in the last 15 minutes; all replicas ask the same table. */
 export async function lockOf(db: Db, attempt: Attempt, now: Temporal.Instant): Promise<Lock | undefined> {
-  const found = await rows<{ subject: string; nth: number; at: Date }>(
-    db,
-    SQL`select subject, nth, at from (
-          select subject, at, row_number() over (partition by subject order by at desc) as nth
-            from failed_attempts
-           where subject = any(${[attempt.person, attempt.address]}::text[]) and at > ${windowStart(now)}) as recent
-         where (subject = ${attempt.person} and nth = ${LIMITS.person}) or (subject = ${attempt.address} and nth = ${LIMITS.address})`
-  )
+  const found = await rows<{ subject: string; at: Date }>(db, locksOf(attempt, now))
   const locks = found.map(
     ({ subject, at }): Lock => ({
       by: subject === attempt.person ? 'person' : 'address',
@@ -38,6 +31,14 @@ export async function lockOf(db: Db, attempt: Attempt, now: Temporal.Instant): P
   )
   return locks.find(({ by }) => by === 'address') ?? locks[0]
 }
+
+/** The query that finds the failures by whose age somebody is locked; nothing where nobody is. */
+export const locksOf = (attempt: Attempt, now: Temporal.Instant): SQLStatement =>
+  SQL`select subject, at from (
+        select subject, at, row_number() over (partition by subject order by at desc) as nth
+          from failed_attempts
+         where subject = any(${[attempt.person, attempt.address]}::text[]) and at > ${windowStart(now)}) as recent
+       where (subject = ${attempt.person} and nth = ${LIMITS.person}) or (subject = ${attempt.address} and nth = ${LIMITS.address})`
 
 /** The answer to somebody who is locked. */
 export const tooMany = ({ seconds }: Lock): Problem => new Problem('too_many_attempts', undefined, { retryAfter: seconds })

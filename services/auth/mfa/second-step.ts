@@ -5,7 +5,7 @@ import { lockAccount } from '../accounts/queries.ts'
 import type { Needs } from '../app.ts'
 import type { Client } from '../attempts/client.ts'
 import { tellLockedOut } from '../attempts/locked-out.ts'
-import { attemptOn, countFailure, forgive, lockOf, tooMany } from '../attempts/throttle.ts'
+import { attemptOn, countFailure, lockOf, tooMany } from '../attempts/throttle.ts'
 import { record } from '../audit/record.ts'
 import type { SecondStep, Tokens } from '../sessions/model.ts'
 import { openSession } from '../sessions/open.ts'
@@ -59,8 +59,7 @@ export async function finishLogin(
       await record(tx, { actorId: userId, action: 'recovery_code_used' }, now)
     }
     await closeToken(tx, mfaToken, now)
-    await forgive(tx, attempt)
-    return openSession(tx, needs, account, client, now)
+    return openSession(tx, needs, account, { client, attempt }, now)
   })
   if (tokens) return tokens
   const { locked } = await countFailure(sql, attempt, now, tellLockedOut({ id: userId }, now))

@@ -1,4 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
+import SQL from 'sql-template-strings'
+import { rows, run, transaction } from '#platform/db'
+import { eventually } from '#platform/testing'
 import { ADMIN, PASSWORD, type Rig, rigOf } from '../testing.ts'
 
 let rig: Rig
@@ -76,6 +79,30 @@ test('a disabled account is told of only after a right password', async () => {
   expect((await rig.post('/v1/auth/login', { identifier: email, password: 'wrong one' })).body.code).toBe('invalid_credentials')
   const { status, body } = await rig.post('/v1/auth/login', { identifier: email, password: PASSWORD })
   expect([status, body.code]).toEqual([403, 'account_disabled'])
+})
+
+test.each([
+  ['another password', SQL`password_hash = 'another'`, 401, 'invalid_credentials'],
+  ['a disabled account', SQL`disabled = true`, 403, 'account_disabled']
+])('%s counts though it came while the old state was being proven: no session opens', async (_, change, status, code) => {
+  const { email, id } = await rig.person()
+  const traces = () =>
+    rows(rig.sql, SQL`select id::text from sessions where user_id = ${id} union all select action from audit where subject_id = ${id}`)
+  const before = await traces()
+  const waiting = () =>
+    rows(
+      rig.sql,
+      SQL`select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' and query like '%insert into sessions%'`
+    )
+  const attempt = await transaction(rig.sql, async (tx) => {
+    await run(tx, SQL`update users set `.append(change).append(SQL` where id = ${id}`))
+    const asked = rig.post('/v1/auth/login', { identifier: email, password: PASSWORD })
+    await eventually(async () => (await waiting()).length > 0)
+    return { asked }
+  })
+  const answer = await attempt.asked
+  expect([answer.status, answer.body.code]).toEqual([status, code] as never)
+  expect(await traces()).toEqual(before)
 })
 
 test('the first admin is there once, with a verified address and no CPF', async () => {

@@ -1,12 +1,13 @@
+import SQL, { type SQLStatement } from 'sql-template-strings'
 import { transaction } from '#platform/db'
 import { Problem } from '#platform/problem'
 import { readCpf } from '../accounts/cpf.ts'
 import { readCrm } from '../accounts/crm.ts'
-import { findByIdentifier, type Identifier, lockAccount, savePassword } from '../accounts/queries.ts'
+import { type Account, findByIdentifier, type Identifier, lockAccount, rehash } from '../accounts/queries.ts'
 import type { Needs } from '../app.ts'
 import type { Client } from '../attempts/client.ts'
 import { tellLockedOut } from '../attempts/locked-out.ts'
-import { attemptOn, countFailure, forgive, lockOf, tooMany } from '../attempts/throttle.ts'
+import { type Attempt, attemptOn, countFailure, lockOf, locksOf, tooMany } from '../attempts/throttle.ts'
 import { askSecondStep, hasSecondStep } from '../mfa/second-step.ts'
 import type { Seal } from '../privacy/seal.ts'
 import type { SecondStep, Tokens } from './model.ts'
@@ -32,32 +33,54 @@ export async function login(
 ): Promise<Tokens | SecondStep> {
   const { sql, seal, passwords } = needs
   const identifier = identifierOf(wish.identifier, seal)
-  const account = await findByIdentifier(sql, identifier)
-  const attempt = attemptOn(seal, account?.id ?? identifier.normal, client)
+  const found = await findByIdentifier(sql, identifier)
+  const attempt = attemptOn(seal, found?.id ?? identifier.normal, client)
   const lock = await lockOf(sql, attempt, now)
   if (lock?.by === 'address') throw tooMany(lock)
-  const { right, stale } = await passwords.verify(lock ? undefined : account?.passwordHash, wish.password)
+  const { right, stale } = await passwords.verify(lock ? undefined : found?.passwordHash, wish.password)
   if (lock) throw tooMany(lock)
-  if (!account || !right) {
-    const { locked } = await countFailure(sql, attempt, now, account && tellLockedOut(account, now))
+  if (!found || !right) {
+    const { locked } = await countFailure(sql, attempt, now, found && tellLockedOut(found, now))
     throw locked ? tooMany(locked) : new Problem('invalid_credentials')
   }
-  const rehashed = stale ? await passwords.hash(wish.password) : undefined
+  const account = stale ? await hashedAnew(needs, found, wish.password, now) : found
+  const proven = stillProven(account, attempt, now)
+  return (await openSession(sql, needs, account, { client, attempt, proven }, now)) ?? goOn(needs, account, attempt, client, now)
+}
+
+async function hashedAnew({ sql, passwords }: Needs, account: Account, password: string, now: Temporal.Instant): Promise<Account> {
+  const passwordHash = await passwords.hash(password)
+  await rehash(sql, account, passwordHash, new Date(now.epochMilliseconds))
+  return { ...account, passwordHash }
+}
+
+/**
+ * The person, where a right password is all it takes: it was not changed while it was checked, nor the account disabled; and of many guesses at once, the
+ * right one does not come after the limit was reached. Whoever changes the person comes before this, and is seen, or waits until the session is there.
+ */
+const stillProven = (account: Account, attempt: Attempt, now: Temporal.Instant): SQLStatement =>
+  SQL`select id from users
+       where id = ${account.id} and password_hash = ${account.passwordHash} and not disabled
+         and not exists (select from totp where user_id = ${account.id} and activated_at is not null)
+         and not exists (`
+    .append(locksOf(attempt, now))
+    .append(SQL`) for share`)
+
+/** Says what stood in the way of a session, or asks for the second step. */
+async function goOn(
+  { sql }: Needs,
+  { id, passwordHash }: Account,
+  attempt: Attempt,
+  client: Client,
+  now: Temporal.Instant
+): Promise<SecondStep> {
   return transaction(sql, async (tx) => {
     // asked at once and answered in their order, so that what the lock waited for is seen by those after it
-    const [current, late, asksCode] = await Promise.all([
-      lockAccount(tx, account.id),
-      lockOf(tx, attempt, now),
-      hasSecondStep(tx, account.id)
-    ])
-    // changed while the password was checked: what was right then may be wrong now
-    if (!current || current.passwordHash !== account.passwordHash) throw new Problem('invalid_credentials')
-    // of many guesses at once, the right one may come after the limit was reached
+    const [current, late, asksCode] = await Promise.all([lockAccount(tx, id), lockOf(tx, attempt, now), hasSecondStep(tx, id)])
     if (late) throw tooMany(late)
-    if (current.disabled) throw new Problem('account_disabled')
-    if (rehashed) await savePassword(tx, current.id, rehashed, new Date(now.epochMilliseconds))
-    if (asksCode) return askSecondStep(tx, current.id, client, now)
-    const [tokens] = await Promise.all([openSession(tx, needs, current, client, now), forgive(tx, attempt)])
-    return tokens
+    if (current?.disabled && current.passwordHash === passwordHash) throw new Problem('account_disabled')
+    // what was right then may be wrong now
+    if (current?.passwordHash !== passwordHash || !asksCode) throw new Problem('invalid_credentials')
+    return askSecondStep(tx, id, client, now)
   })
 }
