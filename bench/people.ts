@@ -7,9 +7,11 @@ import { tidy, type World } from './world.ts'
 /** How many doctors and patients the loads have. */
 export const DOCTORS = 20_000
 export const PATIENTS = 20_000
+/** Patients for whom only the mails' load books: however fast the other loads are, these stay far from their limits. */
+const MAILED = 3_000
 
-/** Who takes part in the loads: doctors of one zone with a known slot that is free on every weekday, and patients. */
-export type People = { doctors: string[]; patients: string[] }
+/** Who takes part in the loads: doctors of one zone with a known slot that is free on every weekday, and patients; `mailed` are those of the mails' load. */
+export type People = { doctors: string[]; patients: string[]; mailed: string[] }
 
 /**
  * Fills scheduling with doctors of all specialties and appointments, and makes patients; the notifier learns everybody's address, so that every booking
@@ -33,9 +35,11 @@ export async function populate(world: World, appointments = 100_000): Promise<Pe
   )
   await tidy(world)
   const ids = async (statement: ReturnType<typeof SQL>) => (await rows<{ id: string }>(admin, statement)).map(({ id }) => id)
+  const patients = await ids(SQL`select id from scheduling.people where role = 'patient' order by id`)
   return {
     doctors: await ids(SQL`select id from scheduling.doctors where timezone = 'America/Sao_Paulo' order by id`),
-    patients: await ids(SQL`select id from scheduling.people where role = 'patient' order by id`)
+    patients: patients.slice(0, -MAILED),
+    mailed: patients.slice(-MAILED)
   }
 }
 
@@ -52,7 +56,7 @@ export function slotOn(nth: number, hour: 15 | 16): string {
 }
 
 /** The nth wish of a load for spread slots: no two want the same, and no patient is wanted twice at one time. */
-export function wishOf({ doctors, patients }: People, nth: number, hour: 15 | 16 = 15) {
+export function wishOf({ doctors, patients }: Pick<People, 'doctors' | 'patients'>, nth: number, hour: 15 | 16 = 15) {
   const doctorId = doctors[nth % doctors.length] as string
   return { patient: nth % patients.length, body: { doctorId, start: slotOn(Math.floor(nth / doctors.length), hour) } }
 }

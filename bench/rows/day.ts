@@ -108,7 +108,7 @@ async function mixOf(world: World, people: People) {
       return request('POST', '/v1/auth/login', undefined, { identifier: emails[nth % emails.length], password: PASSWORD })
     const done = open.length > 50 ? open.shift() : undefined
     if (done) return request('POST', `/v1/appointments/${done.id}/cancel`, tokens[done.patient], { reason: 'bench' })
-    const { patient, body } = wishOf(people, bookings++ + 6 * people.doctors.length)
+    const { patient, body } = wishOf(people, bookings++ + 13 * people.doctors.length)
     kinds[of] = `booking ${patient}`
     return request('POST', '/v1/appointments', tokens[patient], body)
   }

@@ -20,7 +20,7 @@ export async function mails(world: World, people: People): Promise<Result[]> {
 }
 
 async function lastMails(world: World, people: People): Promise<Result> {
-  const tokens = await world.tokens(people.patients.slice(-1_000))
+  const tokens = await world.tokens(people.mailed.slice(0, 1_000))
   const since = new Date()
   const taken = await world.sink.taken()
   // the last doctors of the list, whom no other load has reached; each patient books three times, on three days
@@ -57,7 +57,7 @@ async function lastMails(world: World, people: People): Promise<Result> {
 }
 
 async function burstOf(world: World, people: People): Promise<Result> {
-  const tokens = await world.tokens(people.patients.slice(0, BURST))
+  const tokens = await world.tokens(people.mailed.slice(-BURST))
   const pid = world.pidOf('notifier')
   const doctors = people.doctors.toReversed()
   const since = new Date()
@@ -70,7 +70,7 @@ async function burstOf(world: World, people: People): Promise<Result> {
       seconds: 60,
       next: (nth) => {
         if (nth >= BURST) return undefined
-        return request('POST', '/v1/appointments', tokens[nth], wishOf({ ...people, doctors }, nth + 3 * doctors.length, 15).body)
+        return request('POST', '/v1/appointments', tokens[nth], wishOf({ ...people, doctors }, nth + 12 * doctors.length, 15).body)
       }
     })
     requireStatuses(outcome, 201)

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
-import SQL from 'sql-template-strings'
+import SQL, { type SQLStatement } from 'sql-template-strings'
 import { rows, run, transaction } from '#platform/db'
 import { eventually } from '#platform/testing'
 import { ADMIN, PASSWORD, type Rig, rigOf } from '../testing.ts'
@@ -81,28 +81,41 @@ test('a disabled account is told of only after a right password', async () => {
   expect([status, body.code]).toEqual([403, 'account_disabled'])
 })
 
-test.each([
-  ['another password', SQL`password_hash = 'another'`, 401, 'invalid_credentials'],
-  ['a disabled account', SQL`disabled = true`, 403, 'account_disabled']
-])('%s counts though it came while the old state was being proven: no session opens', async (_, change, status, code) => {
-  const { email, id } = await rig.person()
-  const traces = () =>
-    rows(rig.sql, SQL`select id::text from sessions where user_id = ${id} union all select action from audit where subject_id = ${id}`)
-  const before = await traces()
+/** Logs in, and changes the person while the right password waits to become a session. */
+async function loginDuring({ email, id }: { email: string; id: string }, change: SQLStatement) {
   const waiting = () =>
     rows(
       rig.sql,
       SQL`select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' and query like '%insert into sessions%'`
     )
-  const attempt = await transaction(rig.sql, async (tx) => {
+  const { asked } = await transaction(rig.sql, async (tx) => {
     await run(tx, SQL`update users set `.append(change).append(SQL` where id = ${id}`))
     const asked = rig.post('/v1/auth/login', { identifier: email, password: PASSWORD })
     await eventually(async () => (await waiting()).length > 0)
     return { asked }
   })
-  const answer = await attempt.asked
+  return asked
+}
+
+test.each([
+  ['another password', SQL`password_hash = 'another'`, 401, 'invalid_credentials'],
+  ['a disabled account', SQL`disabled = true`, 403, 'account_disabled']
+])('%s counts though it came while the old state was being proven: no session opens', async (_, change, status, code) => {
+  const person = await rig.person()
+  const traces = () =>
+    rows(
+      rig.sql,
+      SQL`select id::text from sessions where user_id = ${person.id} union all select action from audit where subject_id = ${person.id}`
+    )
+  const before = await traces()
+  const answer = await loginDuring(person, change)
   expect([answer.status, answer.body.code]).toEqual([status, code] as never)
   expect(await traces()).toEqual(before)
+})
+
+test('a token tells what the person is when it is given, not when the password was read', async () => {
+  const { status, body } = await loginDuring(await rig.person(), SQL`name = 'Ana Nova', version = version + 1`)
+  expect([status, (body as { user?: { name: string } }).user?.name]).toEqual([200, 'Ana Nova'])
 })
 
 test('the first admin is there once, with a verified address and no CPF', async () => {

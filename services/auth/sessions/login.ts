@@ -45,7 +45,12 @@ export async function login(
   }
   const account = stale ? await hashedAnew(needs, found, wish.password, now) : found
   const proven = stillProven(account, attempt, now)
-  return (await openSession(sql, needs, account, { client, attempt, proven }, now)) ?? goOn(needs, account, attempt, client, now)
+  return (
+    (await openSession(sql, needs, account, { client, attempt, proven }, now)) ??
+    (await goOn(needs, account, attempt, client, now)) ??
+    // what stood in the way is gone, or is only what the tokens tell of the person
+    login(needs, wish, client, now)
+  )
 }
 
 async function hashedAnew({ sql, passwords }: Needs, account: Account, password: string, now: Temporal.Instant): Promise<Account> {
@@ -55,32 +60,32 @@ async function hashedAnew({ sql, passwords }: Needs, account: Account, password:
 }
 
 /**
- * The person, where a right password is all it takes: it was not changed while it was checked, nor the account disabled; and of many guesses at once, the
+ * The person, where a right password is all it takes: while it was checked neither it was changed, nor the account; and of many guesses at once, the
  * right one does not come after the limit was reached. Whoever changes the person comes before this, and is seen, or waits until the session is there.
  */
 const stillProven = (account: Account, attempt: Attempt, now: Temporal.Instant): SQLStatement =>
   SQL`select id from users
-       where id = ${account.id} and password_hash = ${account.passwordHash} and not disabled
+       where id = ${account.id} and version = ${account.version} and password_hash = ${account.passwordHash} and not disabled
          and not exists (select from totp where user_id = ${account.id} and activated_at is not null)
          and not exists (`
     .append(locksOf(attempt, now))
     .append(SQL`) for share`)
 
-/** Says what stood in the way of a session, or asks for the second step. */
+/** Throws what stands in the way of a session, or asks for the second step; undefined where there is neither. */
 async function goOn(
   { sql }: Needs,
   { id, passwordHash }: Account,
   attempt: Attempt,
   client: Client,
   now: Temporal.Instant
-): Promise<SecondStep> {
+): Promise<SecondStep | undefined> {
   return transaction(sql, async (tx) => {
     // asked at once and answered in their order, so that what the lock waited for is seen by those after it
     const [current, late, asksCode] = await Promise.all([lockAccount(tx, id), lockOf(tx, attempt, now), hasSecondStep(tx, id)])
-    if (late) throw tooMany(late)
-    if (current?.disabled && current.passwordHash === passwordHash) throw new Problem('account_disabled')
     // what was right then may be wrong now
-    if (current?.passwordHash !== passwordHash || !asksCode) throw new Problem('invalid_credentials')
-    return askSecondStep(tx, id, client, now)
+    if (current?.passwordHash !== passwordHash) throw new Problem('invalid_credentials')
+    if (late) throw tooMany(late)
+    if (current.disabled) throw new Problem('account_disabled')
+    return asksCode ? askSecondStep(tx, id, client, now) : undefined
   })
 }
