@@ -7,7 +7,7 @@ import { tidy, type World } from './world.ts'
 /** How many doctors and patients the loads have. */
 export const DOCTORS = 20_000
 export const PATIENTS = 20_000
-/** Patients for whom only the mails' load books: however fast the other loads are, these stay far from their limits. */
+/** More patients, for whom only the mails' load books: however fast the other loads are, these stay far from their limits. */
 const MAILED = 3_000
 
 /** Who takes part in the loads: doctors of one zone with a known slot that is free on every weekday, and patients; `mailed` are those of the mails' load. */
@@ -24,7 +24,7 @@ export async function populate(world: World, appointments = 100_000): Promise<Pe
   await run(
     admin,
     SQL`insert into scheduling.people (id, role, name, email_verified, disabled, version)
-        select gen_random_uuid(), 'patient', 'Paciente ' || i, true, false, 1 from generate_series(1, ${PATIENTS}::int) i`
+        select gen_random_uuid(), 'patient', 'Paciente ' || i, true, false, 1 from generate_series(1, ${PATIENTS + MAILED}::int) i`
   )
   await run(
     admin,
@@ -38,8 +38,8 @@ export async function populate(world: World, appointments = 100_000): Promise<Pe
   const patients = await ids(SQL`select id from scheduling.people where role = 'patient' order by id`)
   return {
     doctors: await ids(SQL`select id from scheduling.doctors where timezone = 'America/Sao_Paulo' order by id`),
-    patients: patients.slice(0, -MAILED),
-    mailed: patients.slice(-MAILED)
+    patients: patients.slice(0, PATIENTS),
+    mailed: patients.slice(PATIENTS)
   }
 }
 
