@@ -84,7 +84,7 @@ export async function drive(load: Load): Promise<Outcome> {
     })
   )
   for (const line of lines) send(line)
-  // starts what is due, where a rate is asked for; and sees the end, which costs a machine that is measured less often
+  // starts what is due, where a rate is asked for. Without one it only sees the end, and each look costs the machine that is measured
   const clock = setInterval(
     () => {
       for (const line of [...lines]) if (!line.isBusy) send(line)

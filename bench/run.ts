@@ -54,7 +54,7 @@ if (wanted.length > 0) {
   const world = await step('a system, as bun start runs it', () => startWorld())
   try {
     const idle = world.memory()
-    const people = await step('20,000 doctors and as many patients', () => populate(world))
+    const people = await step('20,000 doctors and 23,000 patients', () => populate(world))
     for (const [name, work] of wanted) {
       await tidy(world)
       await measure(name, () => work(world, people, idle))

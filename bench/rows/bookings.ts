@@ -18,7 +18,7 @@ const CONNECTIONS = 64
 /**
  * Bookings a second through the gateway, with everything that is durable with one (history, event in the outbox and on to the broker), in turn with
  * pgbench and the bare insert into the same table, with the same constraints and as many connections; the round with the median ratio counts. The
- * notifier stands still meanwhile, and then must send every mail; then the same with the notifier at work, and slots that 32 want at once.
+ * notifier stands still meanwhile, and then must send every mail; then the same with the notifier at work, and slots that as many want at once as there are connections.
  */
 export async function bookings(world: World, people: People): Promise<Result[]> {
   const tokens = await world.tokens(people.patients)
