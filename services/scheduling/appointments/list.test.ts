@@ -1,7 +1,10 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import ICAL from 'ical.js'
+import SQL from 'sql-template-strings'
+import { one, run, transaction } from '#platform/db'
 import type { UserSnapshot } from '#platform/events'
 import { expected, outcome, type Rig, startRig } from '../testing.ts'
+import { listAppointments } from './queries.ts'
 
 let rig: Rig
 let doctor: UserSnapshot
@@ -52,6 +55,31 @@ test('status, from and to choose; a date is its whole day, an instant the very m
   expect(await idsOf(`?to=${third?.start}`)).toEqual(ids().slice(0, 2))
   const day = first?.start.slice(0, 10)
   expect(await idsOf(`?from=${day}&to=${day}`)).toEqual(made.filter(({ start }) => start.startsWith(day ?? '-')).map(({ id }) => id))
+})
+
+test('a list is planned once, and reads none of the years before it', async () => {
+  const [busy, from] = [await rig.doctor(), new Date('2027-01-01T00:00:00Z')]
+  const question = { partyId: busy.id, role: 'doctor', status: null, from, to: null, descending: false, after: null, limit: 21 } as const
+  const { anew, kept, read } = await transaction(rig.sql, async (tx) => {
+    await run(
+      tx,
+      SQL`insert into appointments (id, doctor_id, patient_id, patient_name, status, during, doctor_during, timezone, price_amount, price_currency, created_at, updated_at)
+          select gen_random_uuid(), ${busy.id}::uuid, gen_random_uuid(), 'Ana', 'completed', r, r, 'America/Sao_Paulo', 1, 'BRL', lower(r), lower(r)
+            from generate_series(1, 2000) k, lateral (select tstzrange(${from}::timestamptz - k * interval '1 day', ${from}::timestamptz - k * interval '1 day' + interval '1 hour') as r) v`
+    )
+    const count = SQL`select coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0) as read from pg_stat_xact_user_tables where relid = 'appointments'::regclass`
+    const before = await one<{ read: number }>(tx, count)
+    for (let asked = 0; asked < 8; asked++) expect(await listAppointments(tx, question)).toEqual([])
+    const after = await one<{ read: number }>(tx, count)
+    const plans = await one<{ anew: number; kept: number }>(
+      tx,
+      SQL`select custom_plans as anew, generic_plans as kept from pg_prepared_statements
+           where statement like '%where a.doctor_id%order by lower(a.during), a.id%' order by custom_plans + generic_plans desc limit 1`
+    )
+    return { ...plans, read: after.read - before.read }
+  })
+  // five times PostgreSQL plans for the values that it is given, and then compares
+  expect({ anew, kept, read }).toEqual({ anew: 5, kept: 3, read: 0 })
 })
 
 test('a question that makes no sense is refused with its field', async () => {

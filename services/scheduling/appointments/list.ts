@@ -22,6 +22,7 @@ const isPosition = (position: unknown[]): position is [string, string] =>
 export async function listOwn(sql: Sql, who: Caller, { status, from, to, sort, limit = 20, cursor }: Filter) {
   const found = await listAppointments(sql, {
     partyId: who.id,
+    role: who.role,
     status: status ?? null,
     from: from === undefined ? null : edge(from, '/from', 0),
     to: to === undefined ? null : edge(to, '/to', 1),

@@ -1,4 +1,5 @@
 import SQL, { type SQLStatement } from 'sql-template-strings'
+import type { Role } from '#platform/caller'
 import { type Db, maybeOne, one, rows, run } from '#platform/db'
 import { notice } from '../stream/notices.ts'
 import type { AppointmentRow } from './model.ts'
@@ -99,9 +100,10 @@ export async function recordHistory(db: Db, row: AppointmentRow, { action, actor
   notice(db, row)
 }
 
-/** A question for one's own appointments; `after` is where the last page ended. */
+/** A question for one's own appointments, as the doctor or the patient that one is; `after` is where the last page ended. */
 export type Question = {
   partyId: string
+  role: Role
   status: string | null
   from: Date | null
   to: Date | null
@@ -110,20 +112,24 @@ export type Question = {
   limit: number
 }
 
-/** One's own appointments, by their start. */
-export const listAppointments = (db: Db, { partyId, status, from, to, descending, after, limit }: Question) => {
+/**
+ * One's own appointments, by their start. What is not asked for stands in the statement as the end of time, so that one plan serves every question and
+ * reads of an index only what is answered; with `is null or` and both parties in one, each question was planned anew.
+ */
+export const listAppointments = (db: Db, { partyId, role, status, from, to, descending, after, limit }: Question) => {
   const [start, id] = after ?? [null, null]
-  const own = selected().append(SQL`
-     where (a.doctor_id = ${partyId}::uuid or a.patient_id = ${partyId}::uuid) and a.status not in ('held', 'released')
-       and (${status}::text is null or a.status = ${status}::text)
-       and (${from}::timestamptz is null or lower(a.during) >= ${from}::timestamptz)
-       and (${to}::timestamptz is null or lower(a.during) < ${to}::timestamptz)`)
+  const own = selected()
+    .append(role === 'doctor' ? SQL` where a.doctor_id = ${partyId}::uuid` : SQL` where a.patient_id = ${partyId}::uuid`)
+    .append(
+      SQL` and a.status not in ('held', 'released') and (${status}::text is null or a.status = ${status}::text)
+           and lower(a.during) >= coalesce(${from}::timestamptz, '-infinity') and lower(a.during) < coalesce(${to}::timestamptz, 'infinity')`
+    )
   return rows<AppointmentRow>(
     db,
     descending
-      ? own.append(SQL` and (${start}::timestamptz is null or (lower(a.during), a.id) < (${start}::timestamptz, ${id}::uuid))
+      ? own.append(SQL` and (lower(a.during), a.id) < (coalesce(${start}::timestamptz, 'infinity'), ${id}::uuid)
                         order by lower(a.during) desc, a.id desc limit ${limit}`)
-      : own.append(SQL` and (${start}::timestamptz is null or (lower(a.during), a.id) > (${start}::timestamptz, ${id}::uuid))
+      : own.append(SQL` and (lower(a.during), a.id) > (coalesce(${start}::timestamptz, '-infinity'), ${id}::uuid)
                         order by lower(a.during), a.id limit ${limit}`)
   )
 }

@@ -1,5 +1,5 @@
 import SQL from 'sql-template-strings'
-import type { Caller } from '#platform/caller'
+import type { Caller, Role } from '#platform/caller'
 import { maybeOne, run, type Sql } from '#platform/db'
 import { Problem } from '#platform/problem'
 import { listAppointments } from '../appointments/queries.ts'
@@ -23,13 +23,13 @@ export async function newFeed(sql: Sql, who: Caller, publicUrl: string, now: Tem
 /** The calendar behind a secret address: from 90 days ago on. Throws `not_found`. */
 export async function readFeed(sql: Sql, file: string, now: Temporal.Instant): Promise<string> {
   const token = file.replace(/\.ics$/, '')
-  const feed = await maybeOne<{ personId: string; role: string }>(
+  const feed = await maybeOne<{ personId: string; role: Role }>(
     sql,
     SQL`select person_id, role from calendar_feeds f
          where token_hash = ${hash(token)} and not exists (select 1 from people p where p.id = f.person_id and (p.disabled or p.erased))`
   )
   if (!feed) throw new Problem('not_found')
   const from = new Date(now.epochMilliseconds - PAST_DAYS * 86_400_000)
-  const question = { partyId: feed.personId, status: null, from, to: null, descending: false, after: null, limit: SHOWN }
+  const question = { partyId: feed.personId, role: feed.role, status: null, from, to: null, descending: false, after: null, limit: SHOWN }
   return calendarFile(await listAppointments(sql, question), feed.role)
 }

@@ -1,11 +1,12 @@
 import SQL from 'sql-template-strings'
+import type { Caller } from '#platform/caller'
 import { maybeOne, rows, type Sql } from '#platform/db'
 import { appointmentOf } from '../appointments/model.ts'
 import { listAppointments } from '../appointments/queries.ts'
 
 /** All that scheduling holds on a person, for the export that the law grants (LGPD art. 18). */
-export async function exportOf(sql: Sql, personId: string) {
-  const question = { partyId: personId, status: null, from: null, to: null, descending: false, after: null, limit: 100_000 }
+export async function exportOf(sql: Sql, { id: personId, role }: Pick<Caller, 'id' | 'role'>) {
+  const question = { partyId: personId, role, status: null, from: null, to: null, descending: false, after: null, limit: 100_000 }
   const appointments = await listAppointments(sql, question)
   const doctor = await maybeOne(
     sql,

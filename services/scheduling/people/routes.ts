@@ -11,7 +11,7 @@ export const peopleRoutes = ({ sql, verify }: Needs) =>
     '/internal/people/:id/export',
     ({ params, who }) => {
       if (who.id !== params.id) throw new Problem('not_found')
-      return exportOf(sql, who.id)
+      return exportOf(sql, who)
     },
     { params: t.Object({ id: Uuid }) }
   )
