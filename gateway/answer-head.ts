@@ -9,7 +9,7 @@ export type Head = {
 }
 
 /** What passes from a service to a client. */
-const passed = new Set([
+const passed = [
   'content-type',
   'content-encoding',
   'content-language',
@@ -24,7 +24,10 @@ const passed = new Set([
   'idempotency-replayed',
   'vary',
   'link'
-])
+] as const
+
+/** Those, and what says how an answer is framed, by their length: all other headers are skipped without a string being made of them. */
+const known = Map.groupBy([...passed, 'content-length', 'transfer-encoding', 'connection'] as const, ({ length }) => length)
 
 /**
  * The header that tells a client who asked HEAD how the answer to GET is framed. Bun would tell `content-length: 0` of an answer without a body,
@@ -44,24 +47,35 @@ export function readHead(text: string): Head {
   const head: Head = { status, headers: {}, framing: 'close', stays: line.charCodeAt(7) === 49 }
   for (let at = first; at >= 0 && at < text.length; ) {
     const next = text.indexOf('\r\n', at + 2)
-    takeHeader(head, text.slice(at + 2, next < 0 ? text.length : next))
+    takeHeader(head, text, at + 2, next < 0 ? text.length : next)
     at = next
   }
   return head
 }
 
-function takeHeader(head: Head, line: string): void {
-  const colon = line.indexOf(':')
-  if (colon <= 0) throw new Error('a header of the answer has no name')
-  const name = line.slice(0, colon).toLowerCase()
-  const value = line.slice(colon + 1).trim()
-  if (passed.has(name)) head.headers[name] = head.headers[name] === undefined ? value : `${head.headers[name]}, ${value}`
-  else if (name === 'content-length') {
+function takeHeader(head: Head, text: string, start: number, end: number): void {
+  const colon = text.indexOf(':', start)
+  if (colon <= start || colon >= end) throw new Error('a header of the answer has no name')
+  const name = known.get(colon - start)?.find((one) => isNamed(text, start, one))
+  if (!name) return
+  const value = text.slice(colon + 1, end).trim()
+  if (name === 'content-length') {
     if (!/^\d{1,15}$/.test(value) || (typeof head.framing === 'number' && head.framing !== Number(value)))
       throw new Error('the length of the answer is none')
     if (head.framing !== 'chunked') head.framing = Number(value)
   } else if (name === 'transfer-encoding') {
     if (value.toLowerCase() !== 'chunked') throw new Error('the answer is framed in an unknown way')
     head.framing = 'chunked'
-  } else if (name === 'connection' && value.toLowerCase() === 'close') head.stays = false
+  } else if (name === 'connection') {
+    if (value.toLowerCase() === 'close') head.stays = false
+  } else head.headers[name] = head.headers[name] === undefined ? value : `${head.headers[name]}, ${value}`
+}
+
+/** Whether a header begins here with this name, in whatever case. */
+function isNamed(text: string, start: number, name: string): boolean {
+  for (let at = 0; at < name.length; at++) {
+    const code = text.charCodeAt(start + at)
+    if ((code >= 65 && code <= 90 ? code + 32 : code) !== name.charCodeAt(at)) return false
+  }
+  return true
 }
