@@ -185,9 +185,12 @@ function refusal(error: unknown, { requestId, path }: Work): Received {
   return { status: problem.status, headers, body: Buffer.from(JSON.stringify(problemBody(problem, path, requestId))) }
 }
 
-function finish({ status, headers, body }: Received, work: Work, request: Request, needs: Needs): Response {
-  headers['x-request-id'] = work.requestId
-  Object.assign(headers, needs.scheme === 'https' ? protectionByTls : protection)
+function finish({ status, headers: given, body }: Received, work: Work, request: Request, needs: Needs): Response {
+  const headers: Received['headers'] = {
+    ...(needs.scheme === 'https' ? protectionByTls : protection),
+    ...given,
+    'x-request-id': work.requestId
+  }
   if (work.told && !headers.ratelimit) Object.assign(headers, work.told)
   const isShared = !work.personal && status < 400 && (request.method === 'GET' || request.method === 'HEAD')
   if (!isShared && !headers['cache-control']) headers['cache-control'] = 'no-store'
