@@ -85,6 +85,34 @@ test.each<[name: string, pieces: (string | null)[]]>([
   expect(await kindOf(wire)).toBe('broken')
 })
 
+test.each<[name: string, head: string, body?: string]>([
+  ['text', 'x: a'],
+  ['bytes that are no ASCII', 'x: caf\xe9 \xff'],
+  ['more text than a socket takes at once', `x: ${'a'.repeat(20_000_000)}`],
+  ['more such bytes', `x: ${'\xe9'.repeat(20_000_000)}`],
+  ['a body', 'x: \xe9', 'b'.repeat(20_000_000)]
+])('a call goes out byte for byte: %s', async (_, header, body = '') => {
+  const head = `GET /x HTTP/1.1\r\n${header}\r\n\r\n`
+  const whole = head.length + body.length
+  const hash = new Bun.CryptoHasher('sha1')
+  let came = 0
+  const server = Bun.listen({
+    hostname: '127.0.0.1',
+    port: 0,
+    socket: {
+      data: (socket, bytes) => {
+        hash.update(bytes)
+        came += bytes.length
+        if (came === whole) socket.write(`${OK}Content-Length: 2\r\n\r\nhi`)
+      }
+    }
+  })
+  const wire = wireTo(`http://127.0.0.1:${server.port}`)
+  open.push(wire.close, () => server.stop(true))
+  expect(await textOf(await wire.send(call({ head, body: body ? Buffer.from(body) : undefined, patienceMs: 20_000 })))).toBe('hi')
+  expect(hash.digest('hex')).toBe(new Bun.CryptoHasher('sha1').update(Buffer.from(head + body, 'latin1')).digest('hex'))
+})
+
 test('a stream that breaks off is told as broken, never as complete', async () => {
   const { wire } = scripted(
     [`${OK}Transfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n`, null],
