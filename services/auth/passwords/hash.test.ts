@@ -1,6 +1,8 @@
 import { expect, test } from 'bun:test'
+import type { Gauge } from 'prom-client'
 import SQL from 'sql-template-strings'
 import { one, run } from '#platform/db'
+import { registry } from '#platform/metrics'
 import type { Problem } from '#platform/problem'
 import { rigOf } from '../testing.ts'
 import { passwordsOf } from './hash.ts'
@@ -15,6 +17,18 @@ test('beyond what can be hashed in two seconds an attempt is turned away at once
   expect(outcomes.length - refused.length).toBe(51)
   for (const problem of refused) expect([problem.code, problem.status, problem.headers['retry-after']]).toEqual(['overloaded', 503, '3'])
   expect(await passwords.verify(await passwords.hash('uma frase'), 'uma frase')).toEqual({ right: true, stale: false })
+})
+
+test.each([
+  [9, [4, 4, 4, 4, 0, 0, 0, 0, 0]],
+  [3, [0, 0, 0]],
+  [1, [0]]
+])('of %d at once, four go on together while others wait for their turn', async (count, waiting) => {
+  const passwords = await passwordsOf(cheap, 1)
+  const depth = registry.getSingleMetric('healthmed_password_queue_depth') as Gauge
+  const waitingNow = async () => (await depth.get()).values[0]?.value
+  const seen = Array.from({ length: count }, () => passwords.verify(undefined, 'x').then(waitingNow))
+  expect(await Promise.all(seen)).toEqual(waiting)
 })
 
 test('a password is the same in every Unicode form, whole to its last character, and never right for nobody', async () => {
