@@ -85,7 +85,7 @@ test.each<[name: string, pieces: (string | null)[]]>([
   expect(await kindOf(wire)).toBe('broken')
 })
 
-test.each<[name: string, head: string, body?: string]>([
+test.each<[name: string, header: string, body?: string]>([
   ['text', 'x: a'],
   ['bytes that are no ASCII', 'x: caf\xe9 \xff'],
   ['more text than a socket takes at once', `x: ${'a'.repeat(20_000_000)}`],

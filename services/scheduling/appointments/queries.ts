@@ -113,8 +113,9 @@ export type Question = {
 }
 
 /**
- * One's own appointments, by their start. What is not asked for stands in the statement as the end of time, so that one plan serves every question and
- * reads of an index only what is answered; with `is null or` and both parties in one, each question was planned anew.
+ * One's own appointments, by their start. What is not asked for stands in the statement as an end of time, so that one plan serves every question and
+ * reads of an index only what is answered; with `is null or` and both parties in one, each question was planned anew. Without a cursor the id is null,
+ * and never compared: no appointment starts at an end of time.
  */
 export const listAppointments = (db: Db, { partyId, role, status, from, to, descending, after, limit }: Question) => {
   const [start, id] = after ?? [null, null]
