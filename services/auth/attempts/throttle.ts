@@ -22,7 +22,14 @@ export type Lock = { by: 'person' | 'address'; seconds: number }
 
 /** Whether person or address have failed too often in the last 15 minutes; all replicas ask the same table. */
 export async function lockOf(db: Db, attempt: Attempt, now: Temporal.Instant): Promise<Lock | undefined> {
-  const found = await rows<{ subject: string; at: Date }>(db, locksOf(attempt, now))
+  const found = await rows<{ subject: string; at: Date }>(
+    db,
+    SQL`select subject, at from (
+          select subject, at, row_number() over (partition by subject order by at desc) as nth
+            from failed_attempts
+           where subject = any(${[attempt.person, attempt.address]}::text[]) and at > ${windowStart(now)}) as recent
+         where (subject = ${attempt.person} and nth = ${LIMITS.person}) or (subject = ${attempt.address} and nth = ${LIMITS.address})`
+  )
   const locks = found.map(
     ({ subject, at }): Lock => ({
       by: subject === attempt.person ? 'person' : 'address',
@@ -32,13 +39,10 @@ export async function lockOf(db: Db, attempt: Attempt, now: Temporal.Instant): P
   return locks.find(({ by }) => by === 'address') ?? locks[0]
 }
 
-/** The query that finds the failures by whose age somebody is locked; nothing where nobody is. */
-export const locksOf = (attempt: Attempt, now: Temporal.Instant): SQLStatement =>
-  SQL`select subject, at from (
-        select subject, at, row_number() over (partition by subject order by at desc) as nth
-          from failed_attempts
-         where subject = any(${[attempt.person, attempt.address]}::text[]) and at > ${windowStart(now)}) as recent
-       where (subject = ${attempt.person} and nth = ${LIMITS.person}) or (subject = ${attempt.address} and nth = ${LIMITS.address})`
+/** The condition that neither `person` nor `address` of a row `asked` is locked, from failures after its `failures_since`. */
+export const isFree: SQLStatement = SQL`
+  not exists (select from failed_attempts where subject = asked.person and at > asked.failures_since offset ${LIMITS.person - 1})
+  and not exists (select from failed_attempts where subject = asked.address and at > asked.failures_since offset ${LIMITS.address - 1})`
 
 /** The answer to somebody who is locked. */
 export const tooMany = ({ seconds }: Lock): Problem => new Problem('too_many_attempts', undefined, { retryAfter: seconds })
@@ -74,4 +78,5 @@ export const forgive = (db: Db, { person }: Pick<Attempt, 'person'>) => run(db, 
 /** Forgets what is past the window. */
 export const purgeFailures = (db: Db, now: Temporal.Instant) => run(db, SQL`delete from failed_attempts where at < ${windowStart(now)}`)
 
-const windowStart = (now: Temporal.Instant) => new Date(now.subtract({ minutes: WINDOW_MINUTES }).epochMilliseconds)
+/** Failures before this are forgotten. */
+export const windowStart = (now: Temporal.Instant) => new Date(now.subtract({ minutes: WINDOW_MINUTES }).epochMilliseconds)

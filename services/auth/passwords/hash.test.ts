@@ -20,10 +20,11 @@ test('beyond what can be hashed in two seconds an attempt is turned away at once
 })
 
 test.each([
-  [9, [4, 4, 4, 4, 0, 0, 0, 0, 0]],
+  [12, [3, 3, 3, 3, 3, 3, 3, 3, 0, 0, 0, 0]],
+  [9, [0, 0, 0, 0, 0, 0, 0, 0, 0]],
   [3, [0, 0, 0]],
   [1, [0]]
-])('of %d at once, four go on together while others wait for their turn', async (count, waiting) => {
+])('of %d at once, eight go on together while others wait for their turn', async (count, waiting) => {
   const passwords = await passwordsOf(cheap, 1)
   const depth = registry.getSingleMetric('healthmed_password_queue_depth') as Gauge
   const waitingNow = async () => (await depth.get()).values[0]?.value

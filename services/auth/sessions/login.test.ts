@@ -86,7 +86,7 @@ async function loginDuring({ email, id }: { email: string; id: string }, change:
   const waiting = () =>
     rows(
       rig.sql,
-      SQL`select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' and query like '%insert into sessions%'`
+      SQL`select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' and query like '%from users where id = % for update'`
     )
   const { asked } = await transaction(rig.sql, async (tx) => {
     await run(tx, SQL`update users set `.append(change).append(SQL` where id = ${id}`))

@@ -1,4 +1,3 @@
-import SQL, { type SQLStatement } from 'sql-template-strings'
 import { transaction } from '#platform/db'
 import { Problem } from '#platform/problem'
 import { readCpf } from '../accounts/cpf.ts'
@@ -7,11 +6,11 @@ import { type Account, findByIdentifier, type Identifier, lockAccount, rehash } 
 import type { Needs } from '../app.ts'
 import type { Client } from '../attempts/client.ts'
 import { tellLockedOut } from '../attempts/locked-out.ts'
-import { type Attempt, attemptOn, countFailure, lockOf, locksOf, tooMany } from '../attempts/throttle.ts'
+import { attemptOn, countFailure, lockOf, tooMany } from '../attempts/throttle.ts'
 import { askSecondStep, hasSecondStep } from '../mfa/second-step.ts'
 import type { Seal } from '../privacy/seal.ts'
 import type { SecondStep, Tokens } from './model.ts'
-import { openSession } from './open.ts'
+import { openIfProven, openSession, type Visit } from './open.ts'
 
 /** Reads what a person typed to be known by: a CPF, a CRM, else an e-mail address. */
 export function identifierOf(text: string, seal: Seal): Identifier & { normal: string } {
@@ -44,13 +43,8 @@ export async function login(
     throw locked ? tooMany(locked) : new Problem('invalid_credentials')
   }
   const account = stale ? await hashedAnew(needs, found, wish.password, now) : found
-  const proven = stillProven(account, attempt, now)
-  return (
-    (await openSession(sql, needs, account, { client, attempt, proven }, now)) ??
-    (await goOn(needs, account, attempt, client, now)) ??
-    // what stood in the way is gone, or is only what the tokens tell of the person
-    login(needs, wish, client, now)
-  )
+  const visit = { account, client, attempt, now }
+  return (await openIfProven(sql, needs, visit)) ?? openAlone(needs, visit)
 }
 
 async function hashedAnew({ sql, passwords }: Needs, account: Account, password: string, now: Temporal.Instant): Promise<Account> {
@@ -59,33 +53,15 @@ async function hashedAnew({ sql, passwords }: Needs, account: Account, password:
   return { ...account, passwordHash }
 }
 
-/**
- * The person, where a right password is all it takes: while it was checked neither it was changed, nor the account; and of many guesses at once, the
- * right one does not come after the limit was reached. Whoever changes the person comes before this, and is seen, or waits until the session is there.
- */
-const stillProven = (account: Account, attempt: Attempt, now: Temporal.Instant): SQLStatement =>
-  SQL`select id from users
-       where id = ${account.id} and version = ${account.version} and password_hash = ${account.passwordHash} and not disabled
-         and not exists (select from totp where user_id = ${account.id} and activated_at is not null)
-         and not exists (`
-    .append(locksOf(attempt, now))
-    .append(SQL`) for share`)
-
-/** Throws what stands in the way of a session, or asks for the second step; undefined where there is neither. */
-async function goOn(
-  { sql }: Needs,
-  { id, passwordHash }: Account,
-  attempt: Attempt,
-  client: Client,
-  now: Temporal.Instant
-): Promise<SecondStep | undefined> {
-  return transaction(sql, async (tx) => {
+/** What a right password leads to where it was not all it took: waits for whoever is changing the person, and looks at everything once more. */
+const openAlone = (needs: Needs, { account, client, attempt, now }: Visit): Promise<Tokens | SecondStep> =>
+  transaction(needs.sql, async (tx) => {
     // asked at once and answered in their order, so that what the lock waited for is seen by those after it
+    const { id, passwordHash } = account
     const [current, late, asksCode] = await Promise.all([lockAccount(tx, id), lockOf(tx, attempt, now), hasSecondStep(tx, id)])
     // what was right then may be wrong now
     if (current?.passwordHash !== passwordHash) throw new Problem('invalid_credentials')
     if (late) throw tooMany(late)
     if (current.disabled) throw new Problem('account_disabled')
-    return asksCode ? askSecondStep(tx, id, client, now) : undefined
+    return asksCode ? askSecondStep(tx, id, client, now) : openSession(tx, needs, { account: current, client, attempt, now })
   })
-}
