@@ -14,6 +14,9 @@ const LABEL_WIDTH = 44
 const underway = new Map<string, number>()
 let clock: ReturnType<typeof setInterval> | undefined
 
+// whoever read this may be gone (`| tee` ends with the same Ctrl-C, a terminal is closed): what was started must still be ended in its order
+process.stdout.on('error', () => {})
+
 /** Prints a line above the one that says what is under way. */
 export function say(line = ''): void {
   if (tty) process.stdout.write('\r\x1b[K')
