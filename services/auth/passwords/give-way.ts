@@ -23,7 +23,7 @@ export function giveWay(): void {
 
 /**
  * Where Linux shares the cores among sessions first (sched(7), "The autogroup feature"), the niceness of a thread counts only within its session, so that
- * the session needs one, too. In a container that is for its cgroup's share to say.
+ * the session needs one, too. Among containers cgroups share the cores and this has no say; a smaller share was measured to be of no use there.
  */
 function standBack(): void {
   const nice = Number(/nice (-?\d+)/.exec(readFileSync(GROUP, 'utf8'))?.[1])
