@@ -1,5 +1,5 @@
 import SQL, { type SQLStatement } from 'sql-template-strings'
-import { type Db, rows, run, type Sql, transaction } from '#platform/db'
+import { type Db, one, run, type Sql, transaction } from '#platform/db'
 import { Problem } from '#platform/problem'
 import type { Seal } from '../privacy/seal.ts'
 import type { Client } from './client.ts'
@@ -20,29 +20,30 @@ export const attemptOn = (seal: Seal, person: string, client: Client): Attempt =
 /** Why an attempt is not let through, and for how many seconds. */
 export type Lock = { by: 'person' | 'address'; seconds: number }
 
-/** Whether person or address have failed too often in the last 15 minutes; all replicas ask the same table. */
-export async function lockOf(db: Db, attempt: Attempt, now: Temporal.Instant): Promise<Lock | undefined> {
-  const found = await rows<{ subject: string; at: Date }>(
-    db,
-    SQL`select subject, at from (
-          select subject, at, row_number() over (partition by subject order by at desc) as nth
-            from failed_attempts
-           where subject = any(${[attempt.person, attempt.address]}::text[]) and at > ${windowStart(now)}) as recent
-         where (subject = ${attempt.person} and nth = ${LIMITS.person}) or (subject = ${attempt.address} and nth = ${LIMITS.address})`
-  )
-  const locks = found.map(
-    ({ subject, at }): Lock => ({
-      by: subject === attempt.person ? 'person' : 'address',
-      seconds: (at.getTime() - windowStart(now).getTime()) / 1000
-    })
-  )
-  return locks.find(({ by }) => by === 'address') ?? locks[0]
-}
+// the failure by whose age a row `asked` of person, address and `failures_since` is locked; null where there are not that many
+const tooManyOfPerson = SQL`(
+  select at from failed_attempts where subject = asked.person and at > asked.failures_since order by at desc offset ${LIMITS.person - 1} limit 1)`
+const tooManyOfAddress = SQL`(
+  select at from failed_attempts where subject = asked.address and at > asked.failures_since order by at desc offset ${LIMITS.address - 1} limit 1)`
 
 /** The condition that neither `person` nor `address` of a row `asked` is locked, from failures after its `failures_since`. */
-export const isFree: SQLStatement = SQL`
-  not exists (select from failed_attempts where subject = asked.person and at > asked.failures_since offset ${LIMITS.person - 1})
-  and not exists (select from failed_attempts where subject = asked.address and at > asked.failures_since offset ${LIMITS.address - 1})`
+export const isFree: SQLStatement = SQL``.append(tooManyOfPerson).append(SQL` is null and `).append(tooManyOfAddress).append(SQL` is null`)
+
+/** Whether person or address have failed too often in the last 15 minutes; all replicas ask the same table. */
+export async function lockOf(db: Db, attempt: Attempt, now: Temporal.Instant): Promise<Lock | undefined> {
+  const since = windowStart(now)
+  const { person, address } = await one<{ person: Date | null; address: Date | null }>(
+    db,
+    SQL`select `
+      .append(tooManyOfPerson)
+      .append(SQL` as person, `)
+      .append(tooManyOfAddress)
+      .append(SQL` as address
+          from (select ${attempt.person}::text as person, ${attempt.address}::text as address, ${since}::timestamptz as failures_since) as asked`)
+  )
+  const at = address ?? person
+  return at ? { by: address ? 'address' : 'person', seconds: (at.getTime() - since.getTime()) / 1000 } : undefined
+}
 
 /** The answer to somebody who is locked. */
 export const tooMany = ({ seconds }: Lock): Problem => new Problem('too_many_attempts', undefined, { retryAfter: seconds })

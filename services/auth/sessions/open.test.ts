@@ -106,10 +106,10 @@ test('nine failures of a person or 49 of an address do not keep a right password
 })
 
 test('one who spoils the statement leaves nothing, and no company without an answer: each may try alone', async () => {
-  const [one, other] = (await visitors(2)) as [Visit, Visit]
+  const [spoiler, other] = (await visitors(2)) as [Visit, Visit]
   const before = await traces(other)
   // what PostgreSQL takes from nobody
-  expect(await Promise.all([{ ...one, client: { ...client, userAgent: '\0' } }, other].map(open))).toEqual([undefined, undefined])
+  expect(await Promise.all([{ ...spoiler, client: { ...client, userAgent: '\0' } }, other].map(open))).toEqual([undefined, undefined])
   expect(await traces(other)).toEqual(before)
   expect(claimsOf(await open(other)).sub).toBe(other.account.id)
 })

@@ -40,7 +40,10 @@ export async function openIfProven(sql: Sql, needs: Makers, visit: Visit): Promi
   return isOpen ? signed : undefined
 }
 
-/** Whoever changes the person comes before this, and is seen, or waits until the session is there. */
+/**
+ * Whoever changes the person comes before this, and is seen, or waits until the session is there. Asked for each by itself, so that people are found by
+ * their id whatever the planner thinks of how many there are.
+ */
 const stillProven = SQL`
   select asked.* from asked cross join lateral (
     select from users
