@@ -51,6 +51,11 @@ const MailToken = data({ id: Id, token: Type.String(), expiresAt: Moment })
 export const events = {
   'healthmed.user.registered.v1': User,
   'healthmed.user.updated.v1': User,
+  /**
+   * Every session of the person was ended at once, for a reason that takes away whatever was set up with them, such as the calendar feed. A session is
+   * one of these if its id is lower than the id of this event: both are UUIDv7, so no two clocks are compared.
+   */
+  'healthmed.user.access_revoked.v1': data({ id: Id, reason: Type.String() }),
   'healthmed.user.erased.v1': data({ id: Id, role: Type.String(), version: Type.Integer() }),
   'healthmed.user.verification_requested.v1': MailToken,
   'healthmed.user.password_reset_requested.v1': MailToken,

@@ -91,7 +91,7 @@ export async function signer(nowMs: () => number = Date.now): Promise<Signer> {
   const ended = new Set<string>()
   const verify = verifierOf({ keyFor: async () => publicKey, isEnded: (sid) => ended.has(sid) }, nowMs)
   const bearer: Signer['bearer'] = async ({ id, role = 'patient', name = 'Ana Conceição', emailVerified = true, sid }) => {
-    const claims: JWTPayload = { sid: sid ?? crypto.randomUUID(), role, name, email_verified: emailVerified }
+    const claims: JWTPayload = { sid: sid ?? Bun.randomUUIDv7(), role, name, email_verified: emailVerified }
     const iat = Math.floor(nowMs() / 1000)
     const token = await new SignJWT(claims)
       .setProtectedHeader({ alg: 'EdDSA', kid: 'test', typ: TOKEN_TYPE })

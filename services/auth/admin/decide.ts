@@ -7,7 +7,7 @@ import { type Account, lockAccount } from '../accounts/queries.ts'
 import { saveAndTell } from '../accounts/tell.ts'
 import type { Needs } from '../app.ts'
 import { type Action, record } from '../audit/record.ts'
-import { endSessions } from '../sessions/end.ts'
+import { revokeAccess } from '../sessions/end.ts'
 
 /** Lets a doctor be found and booked; the doctor is mailed. Twice does nothing more. Throws `doctor_not_found`. */
 export const approve = (needs: Needs, adminId: string, id: string, now: Temporal.Instant): Promise<User> =>
@@ -36,7 +36,7 @@ export const disable = (needs: Needs, adminId: string, id: string, now: Temporal
     if (id === adminId) throw new Problem('conflict', 'You cannot disable your own account')
     if (account.disabled) return undefined
     const saved = await saveAndTell(tx, { ...account, disabled: true }, now)
-    await endSessions(tx, id, 'disabled', now)
+    await revokeAccess(tx, id, 'disabled', now)
     return saved
   })
 

@@ -9,7 +9,7 @@ import type { Needs } from '../app.ts'
 import type { Client } from '../attempts/client.ts'
 import { attemptOn, forgive } from '../attempts/throttle.ts'
 import { record } from '../audit/record.ts'
-import { endSessions } from '../sessions/end.ts'
+import { revokeAccess } from '../sessions/end.ts'
 import { findMailToken, makeMailToken, useMailToken } from '../tokens/mail.ts'
 import { requireStrong } from './policy.ts'
 
@@ -67,7 +67,7 @@ export async function resetPassword(
     await savePassword(tx, userId, passwordHash, new Date(now.epochMilliseconds))
     if (!account.emailVerified) await saveAndTell(tx, { ...account, emailVerified: true }, now)
     await forgive(tx, attemptOn(seal, userId, client))
-    await endSessions(tx, userId, 'password_reset', now)
+    await revokeAccess(tx, userId, 'password_reset', now)
     await record(tx, { actorId: userId, action: 'password_reset' }, now)
   })
 }

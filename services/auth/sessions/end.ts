@@ -1,6 +1,7 @@
 import SQL from 'sql-template-strings'
 import { type Db, rows, run, type Sql } from '#platform/db'
 import { describeError, log } from '#platform/log'
+import { announce } from '#platform/outbox'
 
 /** Why a session ended. */
 export type EndReason =
@@ -12,6 +13,8 @@ export type EndReason =
   | 'disabled'
   | 'erased'
   | 'ended_by_person'
+  | 'email_verified'
+  | 'rejected'
 
 /** Ends open sessions of a person: one (`only`), all but one (`except`), or all. Gives their ids; within 2 s their tokens work nowhere. */
 export async function endSessions(
@@ -29,6 +32,21 @@ export async function endSessions(
         returning id`
   )
   return ended.map(({ id }) => id)
+}
+
+/**
+ * Ends every session of a person, voids logins that wait for their second step, and tells the other services, which void what was set up with these
+ * sessions (the calendar feed). The caller holds the lock on the person (`lockAccount`), so that no login passes in between. Erasure has its own event.
+ */
+export async function revokeAccess(
+  tx: Db,
+  userId: string,
+  reason: 'logout_all' | 'password_reset' | 'disabled' | 'email_verified' | 'rejected',
+  now: Temporal.Instant
+): Promise<void> {
+  await endSessions(tx, userId, reason, now)
+  await run(tx, SQL`update mfa_tokens set used_at = ${new Date(now.epochMilliseconds)} where user_id = ${userId} and used_at is null`)
+  await announce(tx, 'healthmed.user.access_revoked.v1', userId, { id: userId, reason })
 }
 
 /** The sessions that ended since an instant: what gateways and services ask for each second. */

@@ -1,15 +1,20 @@
 import { transaction } from '#platform/db'
 import { Problem } from '#platform/problem'
+import { lockAccount } from '../accounts/queries.ts'
 import type { Needs } from '../app.ts'
 import { record } from '../audit/record.ts'
-import { endSessions } from './end.ts'
+import { endSessions, revokeAccess } from './end.ts'
 
 type Who = { id: string; sid: string }
 
 /** Ends the caller's session, or with `all` every one of the caller's. */
 export const logout = ({ sql }: Needs, who: Who, now: Temporal.Instant, { all = false } = {}) =>
   transaction(sql, async (tx) => {
-    await endSessions(tx, who.id, all ? 'logout_all' : 'logout', now, all ? {} : { only: who.sid })
+    if (all) {
+      // a login that is being made is over before the sessions are ended, or comes after them
+      await lockAccount(tx, who.id)
+      await revokeAccess(tx, who.id, 'logout_all', now)
+    } else await endSessions(tx, who.id, 'logout', now, { only: who.sid })
     await record(tx, { actorId: who.id, action: all ? 'sessions_ended' : 'session_ended', sessionId: who.sid }, now)
   })
 

@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import ICAL from 'ical.js'
 import SQL from 'sql-template-strings'
-import { rows } from '#platform/db'
-import { expected, outcome, type Rig, startRig } from '../testing.ts'
+import { rows, transaction } from '#platform/db'
+import { peopleHandlers } from '../people/follow.ts'
+import { eventOf, expected, outcome, type Rig, startRig } from '../testing.ts'
 
 let rig: Rig
 beforeAll(async () => {
@@ -61,4 +62,46 @@ test('the address of a person who is disabled or erased gives nothing', async ()
 test('an empty calendar is a calendar', async () => {
   const { text } = await rig.call('GET', await newFeed(await rig.patient()))
   expect(new ICAL.Component(ICAL.parse(text)).getFirstPropertyValue('version')).toBe('2.0')
+})
+
+const revocation = 'healthmed.user.access_revoked.v1'
+
+test.each(['logout_all', 'password_reset', 'disabled', 'email_verified'])('%s voids the feed', async (reason) => {
+  const [patient, other] = [await rig.patient(), await rig.patient()]
+  const [path, untouched] = [await newFeed(patient), await newFeed(other)]
+  await rig.tell(revocation, { id: patient.id, reason })
+  expect(outcome(await rig.call('GET', path))).toBe('404 not_found')
+  expect((await rig.call('GET', untouched)).status).toBe(200)
+})
+
+test('a token that still runs after its session was revoked makes no feed; a later session does, and keeps it', async () => {
+  const patient = await rig.patient()
+  await newFeed(patient)
+  const earlier = eventOf(revocation, { id: patient.id, reason: 'logout_all' })
+  await rig.tell(revocation, { id: patient.id, reason: 'password_reset' })
+  expect(outcome(await rig.call('POST', '/v1/calendar-feed', { as: patient }))).toBe('401 token_revoked')
+  const path = await newFeed(await rig.signIn(patient))
+  // one that comes late, or a second time, is about sessions of its own time
+  await transaction(rig.sql, async (tx) => peopleHandlers(() => rig.now)[revocation]?.(tx, earlier))
+  expect((await rig.call('GET', path)).status).toBe(200)
+})
+
+test('a feed that the previous release made is void as well', async () => {
+  const patient = await rig.patient()
+  const path = await newFeed(patient)
+  await rig.sql`update calendar_feeds set session_id = null where person_id = ${patient.id}`
+  await rig.tell(revocation, { id: patient.id, reason: 'logout_all' })
+  expect(outcome(await rig.call('GET', path))).toBe('404 not_found')
+})
+
+test('a feed that is being made at that moment is void, or not made', async () => {
+  for (let nth = 0; nth < 10; nth++) {
+    const patient = await rig.patient()
+    const [made] = await Promise.all([
+      rig.call('POST', '/v1/calendar-feed', { as: patient }),
+      rig.tell(revocation, { id: patient.id, reason: 'logout_all' })
+    ])
+    if (made.status === 201) expect(outcome(await rig.call('GET', new URL(made.body.url).pathname))).toBe('404 not_found')
+    else expect(outcome(made)).toBe('401 token_revoked')
+  }
 })

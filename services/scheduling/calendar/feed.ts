@@ -1,22 +1,28 @@
 import SQL from 'sql-template-strings'
 import type { Caller, Role } from '#platform/caller'
-import { maybeOne, run, type Sql } from '#platform/db'
+import { maybeOne, run, type Sql, transaction } from '#platform/db'
 import { Problem } from '#platform/problem'
 import { listAppointments } from '../appointments/queries.ts'
+import { requireActive } from '../people/active.ts'
 import { calendarFile } from './file.ts'
 
 const hash = (token: string) => new Bun.CryptoHasher('sha256').update(token).digest('base64url')
 const SHOWN = 1000
 const PAST_DAYS = 90
 
-/** Makes a secret subscription address; the one before is void. Only the token's hash is kept. */
+/** Makes a secret subscription address; the one before is void. Only the token's hash is kept. Throws `token_revoked`. */
 export async function newFeed(sql: Sql, who: Caller, publicUrl: string, now: Temporal.Instant): Promise<{ url: string }> {
   const token = Buffer.from(crypto.getRandomValues(new Uint8Array(24))).toString('base64url')
-  await run(
-    sql,
-    SQL`insert into calendar_feeds (person_id, role, token_hash, created_at) values (${who.id}, ${who.role}, ${hash(token)}, ${new Date(now.epochMilliseconds)})
-        on conflict (person_id) do update set role = excluded.role, token_hash = excluded.token_hash, created_at = excluded.created_at`
-  )
+  await transaction(sql, async (tx) => {
+    await requireActive(tx, who)
+    await run(
+      tx,
+      SQL`insert into calendar_feeds (person_id, role, token_hash, session_id, created_at)
+          values (${who.id}, ${who.role}, ${hash(token)}, ${who.sid}, ${new Date(now.epochMilliseconds)})
+          on conflict (person_id) do update
+             set role = excluded.role, token_hash = excluded.token_hash, session_id = excluded.session_id, created_at = excluded.created_at`
+    )
+  })
   return { url: `${publicUrl}/v1/calendar-feed/${token}.ics` }
 }
 

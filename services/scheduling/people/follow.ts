@@ -3,13 +3,14 @@ import { type Db, rows, run } from '#platform/db'
 import type { EventData, UserSnapshot } from '#platform/events'
 import type { Handlers } from '#platform/inbox'
 import { apply } from '../appointments/change.ts'
-import { lockAppointment } from '../appointments/queries.ts'
+import { lockAppointment, lockCalendar } from '../appointments/queries.ts'
 import { fold } from '../doctors/model.ts'
 
 /** What scheduling learns of people: names, verified addresses, and whether a doctor may be listed. An older snapshot changes nothing. */
 export const peopleHandlers = (clock: () => Temporal.Instant): Handlers => ({
   'healthmed.user.registered.v1': (tx, { data }) => follow(tx, data, clock()),
   'healthmed.user.updated.v1': (tx, { data }) => follow(tx, data, clock()),
+  'healthmed.user.access_revoked.v1': (tx, { id, data }) => revoke(tx, data.id, id),
   'healthmed.user.erased.v1': (tx, { data }) => forget(tx, data, clock())
 })
 
@@ -32,6 +33,20 @@ async function follow(tx: Db, user: UserSnapshot, now: Temporal.Instant): Promis
                schedule_version = doctors.schedule_version + 1`
   )
   if (user.disabled || user.approval === 'rejected') await cancelFuture(tx, user.id, 'doctor unavailable', now)
+}
+
+/** Voids what sessions before the event `eventId` have set up. A feed that a later session made stays, also where the event comes late or again. */
+async function revoke(tx: Db, personId: string, eventId: string): Promise<void> {
+  // whoever is making a feed at this moment comes first
+  await lockCalendar(tx, personId)
+  await run(
+    tx,
+    SQL`update people set revoked_before = greatest(coalesce(revoked_before, ${eventId}::uuid), ${eventId}::uuid) where id = ${personId}::uuid`
+  )
+  await run(
+    tx,
+    SQL`delete from calendar_feeds where person_id = ${personId}::uuid and (session_id is null or session_id < ${eventId}::uuid)`
+  )
 }
 
 /** Cancels what lies ahead, in the name of the system; both parties are told by the events. */
