@@ -5,6 +5,7 @@ import { flawsOf } from '#platform/docs-check'
 import { handlerOf, http, problems } from '#platform/http'
 import { problemCatalog } from '#platform/problem'
 import { describedPages } from './own.ts'
+import { problemTexts } from './pages/problem-words.ts'
 import { languageOf } from './pages/words.ts'
 import { problemOf, type Replica, type Rig, replica, rig } from './testing.ts'
 
@@ -98,6 +99,46 @@ test('every code of a problem has a page, for people and for programs', async ()
   }
   expect((await get('/problems/nonsense')).status).toBe(404)
   expect(await (await get('/problems', { accept: 'text/html' })).text()).toContain('/problems/slot_taken')
+})
+
+test('every code of a problem is explained to people in their language, with what to do', async () => {
+  for (const language of ['en', 'pt-BR'] as const) {
+    const texts = problemTexts(language)
+    expect(texts.map(({ code }) => code)).toEqual([...new Set(problemCatalog.map(({ code }) => code))])
+    for (const { code, titles, advice } of texts) expect([code, titles.every(Boolean), advice.every(Boolean)]).toEqual([code, true, true])
+  }
+  const page = (path: string, language: string) => get(path, { accept: 'text/html', 'accept-language': language })
+  const portuguese = await (await page('/problems/slot_taken', 'pt-BR')).text()
+  expect(portuguese).toContain('<html lang="pt-BR">')
+  expect(portuguese).toContain('Outra pessoa já tem este horário')
+  expect(await (await page('/problems', 'pt-BR')).text()).toContain('Códigos de erro')
+  const unknown = await page('/problems/nonsense', 'pt-BR')
+  expect([unknown.status, await unknown.text()]).toEqual([404, expect.stringContaining('não existe')])
+})
+
+test('the health is a page in the language of a person, and JSON for a program, with the same status', async () => {
+  const accept = 'text/html,application/xhtml+xml,*/*;q=0.8'
+  const portuguese = await get('/health', { accept, 'accept-language': 'pt-BR' })
+  const html = await portuguese.text()
+  expect([portuguese.status, portuguese.headers.get('content-type')]).toEqual([503, 'text/html; charset=utf-8'])
+  expect([html, html]).toEqual([expect.stringContaining('Situação do sistema'), expect.stringContaining('Não funciona')])
+  expect(await (await get('/health', { accept, 'accept-language': 'en' })).text()).toContain('Health of the system')
+  for (const accepted of ['*/*', 'application/json', undefined]) {
+    const answer = await get('/health', accepted ? { accept: accepted } : {})
+    expect([answer.status, answer.headers.get('cache-control')]).toEqual([503, 'no-store'])
+    expect(await answer.json()).toMatchObject({ status: 'down', services: { notifier: 'down' } })
+  }
+})
+
+test('the first page speaks the language of the reader, and every link on it leads somewhere', async () => {
+  for (const [language, words] of [
+    ['pt-BR', 'Consultas médicas marcadas pela internet'],
+    ['en', 'Online booking of medical appointments']
+  ] as const) {
+    const html = await (await get('/', { accept: 'text/html', 'accept-language': language })).text()
+    expect(html).toContain(words)
+    for (const [, path = ''] of html.matchAll(/<a href="([^"]+)"/g)) expect([path, (await get(path)).status]).not.toEqual([path, 404])
+  }
 })
 
 test('the pages of mails change nothing when they are opened, and speak the language of the reader', async () => {

@@ -1,5 +1,7 @@
 import { Elysia, t } from 'elysia'
 import { about } from '#platform/docs-about'
+import { healthPage } from './pages/health-page.ts'
+import { wantsPage } from './pages/html.ts'
 import { type Service, services } from './routes.ts'
 import type { Upstream } from './upstreams.ts'
 
@@ -25,13 +27,16 @@ export const health = (upstreams: Record<Service, Upstream>) => {
   }
   return new Elysia({ name: 'health' }).get(
     '/health',
-    async ({ set }) => {
+    async ({ set, request }) => {
       const states = await statesNow()
       const isDown = states.some(([name, state]) => state === 'down' && critical.includes(name))
+      const status = isDown ? 'down' : states.every(([, state]) => state === 'up') ? 'up' : 'degraded'
+      const answer = { status, services: Object.fromEntries(states) as Record<Service, 'up' | 'degraded' | 'down'> } as const
+      if (wantsPage(request)) return healthPage(answer, request) as never
       if (isDown) set.status = 503
       set.headers['cache-control'] = 'no-store'
-      const status = isDown ? 'down' : states.every(([, state]) => state === 'up') ? 'up' : 'degraded'
-      return { status, services: Object.fromEntries(states) as Record<Service, 'up' | 'degraded' | 'down'> } as const
+      set.headers.vary = 'accept'
+      return answer
     },
     {
       response: {
@@ -41,7 +46,7 @@ export const health = (upstreams: Record<Service, Upstream>) => {
       detail: about({
         summary: 'The health of the whole system',
         description:
-          'Asked of every replica at most once a second, and never counted against a limit. The notifier may be down without a 503: mails wait in their queue.',
+          'Asked of every replica at most once a second, and never counted against a limit. The notifier may be down without a 503: mails wait in their queue. With `Accept: text/html` it is a page for people.',
         tags: ['Operations']
       })
     }

@@ -83,8 +83,13 @@ const challenge = (code: Code) => (code.startsWith('token_') ? `Bearer error="in
 /** Whether a word, say the name of a violated constraint, is the code of a problem. */
 export const isCode = (word: string | undefined): word is Code => word !== undefined && Object.hasOwn(catalog, word)
 
-/** The codes with status and title, for the documentation. */
-export const problemCatalog = Object.entries(catalog).map(([code, [status, title]]) => ({ code: publicCode(code), status, title }))
+/** The codes with status and title, for the documentation. `key` is unique where two problems share a public code. */
+export const problemCatalog = Object.entries(catalog).map(([key, [status, title]]) => ({
+  key: key as Code,
+  code: publicCode(key),
+  status,
+  title
+}))
 
 /** Codes grouped by their status, for the documentation. Throws where a code is unknown: documentation may not invent. */
 export function problemsOf(codes: string[]): Map<string, { code: string; title: string }[]> {

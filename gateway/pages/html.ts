@@ -8,13 +8,34 @@ export const PAGE_POLICY =
 export const escaped = (text: string): string =>
   text.replace(/[&<>"']/g, (sign) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' })[sign] as string)
 
+/** Whether a browser asks, and not a program. */
+export const wantsPage = (request: Request) => (request.headers.get('accept') ?? '').includes('text/html')
+
 /** Swagger UI sets styles in its markup; scripts come from here all the same. */
 const BARE_POLICY = PAGE_POLICY.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'")
 
-type Page = { title: string; body: string; language?: Language; scripts?: string[]; styles?: string[]; bare?: boolean; wide?: boolean }
+type Page = {
+  title: string
+  body: string
+  status?: number
+  language?: Language
+  scripts?: string[]
+  styles?: string[]
+  bare?: boolean
+  wide?: boolean
+}
 
 /** A whole page in the one look of ours; `bare` leaves out the card around the content and its style. */
-export function page({ title, body, language = 'en', scripts = [], styles = [], bare = false, wide = false }: Page): Response {
+export function page({
+  title,
+  body,
+  status = 200,
+  language = 'en',
+  scripts = [],
+  styles = [],
+  bare = false,
+  wide = false
+}: Page): Response {
   const html = `<!doctype html>
 <html lang="${language}">
 <head>
@@ -32,6 +53,7 @@ ${bare ? body : `<main class="card${wide ? ' wide' : ''}"><p class="brand"><img 
 </html>
 `
   return new Response(html, {
+    status,
     headers: {
       'content-type': 'text/html; charset=utf-8',
       'content-security-policy': bare ? BARE_POLICY : PAGE_POLICY,

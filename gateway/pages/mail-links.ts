@@ -20,8 +20,8 @@ export const mailLinks = new Elysia({ name: 'mail-links', detail: { hide: true }
 type Texts = { title: string; lead: string; button: string; done: string; different?: string }
 
 function form(language: keyof typeof words, texts: Texts, action: string, fields: string): string {
-  const { token, problems } = words[language]
-  const said = escaped(JSON.stringify({ ...problems, done: texts.done, different: texts.different }))
+  const { token, refusals } = words[language]
+  const said = escaped(JSON.stringify({ ...refusals, done: texts.done, different: texts.different }))
   return `<h1>${escaped(texts.title)}</h1>
 <p class="lead">${escaped(texts.lead)}</p>
 <form data-action="${action}" data-words="${said}">

@@ -1,26 +1,22 @@
 import { Elysia, t } from 'elysia'
 import { about } from '#platform/docs-about'
-import { Problem, problemCatalog } from '#platform/problem'
-import { escaped, page } from './html.ts'
+import { Problem } from '#platform/problem'
+import { escaped, page, wantsPage } from './html.ts'
+import { type ProblemText, problemTexts } from './problem-words.ts'
+import { languageOf, words } from './words.ts'
 
-const wantsPage = (request: Request) => (request.headers.get('accept') ?? '').includes('text/html')
 const Entry = t.Object({
   code: t.String({ examples: ['slot_taken'], description: 'Stable; what programs go by' }),
   statuses: t.Array(t.Integer(), { examples: [[409]], description: 'One, but for `token_invalid`' }),
   title: t.String({ examples: ['Somebody else has this slot'] })
 })
 
-/** What each code means; one word may stand at two statuses. */
-const codes = Map.groupBy(problemCatalog, ({ code }) => code)
-const entries = [...codes].map(([code, found]) => ({
-  code,
-  statuses: found.map(({ status }) => status),
-  title: found.map(({ title }) => title).join('; ')
-}))
+const entryOf = ({ code, statuses, titles }: ProblemText) => ({ code, statuses, title: titles.join('; ') })
+const entries = problemTexts('en').map(entryOf)
 
 /** The pages that the `type` of a problem leads to: a page for people, JSON for programs. */
 export const problemPages = new Elysia({ name: 'problem-pages' })
-  .get('/problems', ({ request }) => (wantsPage(request) ? (listPage() as never) : { items: entries }), {
+  .get('/problems', ({ request }) => (wantsPage(request) ? (listPage(request) as never) : { items: entries }), {
     response: { 200: t.Object({ items: t.Array(Entry) }) },
     detail: about({
       summary: 'Every code that a problem can have',
@@ -32,9 +28,10 @@ export const problemPages = new Elysia({ name: 'problem-pages' })
   .get(
     '/problems/:code',
     ({ params, request }) => {
+      if (wantsPage(request)) return entryPage(params.code, request) as never
       const entry = entries.find(({ code }) => code === params.code)
       if (!entry) throw new Problem('not_found')
-      return wantsPage(request) ? (entryPage(entry) as never) : entry
+      return entry
     },
     {
       params: t.Object({ code: t.String({ pattern: '^[a-z_]{1,64}$', examples: ['slot_taken'], description: 'The `code` of a problem' }) }),
@@ -48,23 +45,39 @@ export const problemPages = new Elysia({ name: 'problem-pages' })
     }
   )
 
-type Entry = (typeof entries)[number]
-
-const entryPage = ({ code, statuses, title }: Entry) =>
-  page({
-    title: `${code} · Health&Med`,
-    body: `<p class="quiet">HTTP ${statuses.join(', ')}</p><h1><code>${escaped(code)}</code></h1>
-<p class="lead">${escaped(title)}.</p>
-<p>Let your program go by <code>code</code>: it stays, while texts may change. When you ask for help, name the <code>requestId</code>: it stands in every log line of the request.</p>
-<p><a href="/problems">Every code</a> · <a href="/docs">API documents</a></p>`
+function entryPage(wanted: string, request: Request): Response {
+  const language = languageOf(request.headers.get('accept-language'))
+  const text = words[language].problems
+  const links = `<p><a href="/problems">${text.all}</a> · <a href="/docs">${text.documents}</a></p>`
+  const entry = problemTexts(language).find(({ code }) => code === wanted)
+  if (!entry)
+    return page({ title: `404 · Health&Med`, status: 404, language, body: `<h1>404</h1><p class="lead">${text.unknown}</p>${links}` })
+  return page({
+    title: `${entry.code} · Health&Med`,
+    language,
+    body: `<p class="quiet"><code>${entry.code}</code> · HTTP ${entry.statuses.join(', ')}</p>
+<h1>${entry.titles.map(escaped).join('<br>')}</h1>
+<h2>${text.todo}</h2>
+<ul>${entry.advice.map((advice) => `<li>${escaped(advice)}</li>`).join('')}<li>${text.forHelp}</li></ul>
+<p class="quiet">${text.forPrograms}</p>
+${links}`
   })
+}
 
-const listPage = () =>
-  page({
-    title: 'Problems · Health&Med',
+function listPage(request: Request): Response {
+  const language = languageOf(request.headers.get('accept-language'))
+  const text = words[language].problems
+  const rows = problemTexts(language).map(
+    ({ code, statuses, titles }) =>
+      `<tr><td>${statuses.join(', ')}</td><td><a href="/problems/${code}"><code>${code.replaceAll('_', '_<wbr>')}</code></a></td><td>${titles.map(escaped).join('<br>')}</td></tr>`
+  )
+  return page({
+    title: `${text.title} · Health&Med`,
+    language,
     wide: true,
-    body: `<h1>Problems</h1><p class="lead">Every refusal is <code>application/problem+json</code> (RFC 9457) with one of these codes.</p>
-<table><thead><tr><th>Status</th><th>Code</th><th>Meaning</th></tr></thead><tbody>
-${entries.map(({ code, statuses, title }) => `<tr><td>${statuses.join(', ')}</td><td><a href="/problems/${code}"><code>${code.replaceAll('_', '_<wbr>')}</code></a></td><td>${escaped(title)}</td></tr>`).join('\n')}
+    body: `<h1>${text.title}</h1><p class="lead">${text.lead}</p>
+<table class="codes"><thead><tr><th>${text.status}</th><th>${text.code}</th><th>${text.meaning}</th></tr></thead><tbody>
+${rows.join('\n')}
 </tbody></table>`
   })
+}
