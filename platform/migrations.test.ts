@@ -110,7 +110,7 @@ for (const schema of schemas) {
         const before = await contentOf(sql, schema)
         expect(before.size).toBeGreaterThan(5)
         expect(await migrate(sql.url, schema, version)).toEqual([files[version - 1] as string])
-        const after = await contentOf(sql, schema)
+        const after = await contentOf(sql, schema, before)
         for (const [table, content] of before) expect([table, after.get(table)]).toEqual([table, content])
         for (const [why, statement] of refused) {
           const refusal = await sql.unsafe(statement).then(
@@ -136,20 +136,20 @@ async function ownerAt(schema: Schema, version: number): Promise<Sql & { url: st
   return Object.assign(connect(url, { name: 'test', max: 1 }), { url })
 }
 
-/** Every row of every table, as text: a column that a migration adds is no loss, one that it changes is. */
-async function contentOf(sql: Sql, schema: Schema): Promise<Map<string, string[]>> {
+type Row = Record<string, unknown>
+
+/** Every row of every table, with the columns that `before` has: a column that a migration adds is no loss, one that it changes is. */
+async function contentOf(sql: Sql, schema: Schema, before?: Map<string, Row[]>): Promise<Map<string, Row[]>> {
   const tables = await rows<{ name: string }>(
     sql,
     SQL`select tablename as name from pg_tables where schemaname = ${schema} and tablename <> 'schema_version' order by 1`
   )
-  const content = new Map<string, string[]>()
+  const content = new Map<string, Row[]>()
   for (const { name } of tables) {
-    const found = await sql.unsafe<{ row: string }[]>(`select to_jsonb(t)::text as row from "${name}" t order by 1`)
-    if (found.length > 0)
-      content.set(
-        name,
-        [...found].map(({ row }) => row)
-      )
+    const found = await sql.unsafe<{ row: Row }[]>(`select to_jsonb(t) as row from "${name}" t order by t::text`)
+    const known = Object.keys(before?.get(name)?.[0] ?? {})
+    const kept = ({ row }: { row: Row }) => (before ? Object.fromEntries(known.map((column) => [column, row[column]])) : row)
+    if (found.length > 0) content.set(name, found.map(kept))
   }
   return content
 }
