@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
+import { networkOf } from '#platform/client'
 import { clientsBehind } from './clients.ts'
-import { networkOf, quotas } from './limits.ts'
+import { quotas } from './limits.ts'
 import { problemOf, type Replica, type Rig, replica, rig } from './testing.ts'
 
 let service: Replica

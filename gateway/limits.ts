@@ -1,5 +1,5 @@
-import { isIPv6 } from 'node:net'
 import { RateLimiterMemory, type RateLimiterRes } from 'rate-limiter-flexible'
+import { networkOf } from '#platform/client'
 import { Problem } from '#platform/problem'
 import type { Tier } from './routes.ts'
 
@@ -41,13 +41,3 @@ const told = (name: Name, quota: number, { remainingPoints, msBeforeNext }: Rate
   'ratelimit-policy': `"${name}";q=${quota};w=${WINDOW}`,
   ratelimit: `"${name}";r=${remainingPoints};t=${Math.ceil(msBeforeNext / 1000)}`
 })
-
-/** One household has a /64 of IPv6: it counts as one. */
-export function networkOf(address: string): string {
-  if (!isIPv6(address)) return address
-  const [head = '', tail] = address.split('::')
-  const left = head.split(':').filter(Boolean)
-  const right = tail?.split(':').filter(Boolean) ?? []
-  const groups = tail === undefined ? left : [...left, ...Array(Math.max(0, 8 - left.length - right.length)).fill('0'), ...right]
-  return `${groups.slice(0, 4).join(':')}::/64`
-}

@@ -1,8 +1,8 @@
 import SQL, { type SQLStatement } from 'sql-template-strings'
+import type { Client } from '#platform/client'
 import { type Db, one, run, type Sql, transaction } from '#platform/db'
 import { Problem } from '#platform/problem'
 import type { Seal } from '../privacy/seal.ts'
-import type { Client } from './client.ts'
 
 const WINDOW_MINUTES = 15
 /** Failures within the window after which one person, or one address, has to wait. NIST SP 800-63B-4, 3.2.2. */

@@ -1,7 +1,7 @@
+import type { Client } from '#platform/client'
 import { Problem } from '#platform/problem'
 import { type Account, findAccount } from '../accounts/queries.ts'
 import type { Needs } from '../app.ts'
-import type { Client } from '../attempts/client.ts'
 import { tellLockedOut } from '../attempts/locked-out.ts'
 import { attemptOn, countFailure, lockOf, tooMany } from '../attempts/throttle.ts'
 

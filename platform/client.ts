@@ -39,3 +39,13 @@ const isIn = (list: BlockList, address: string) =>
 
 /** An IPv4 address that came over an IPv6 socket is the same client. */
 const plain = (address: string) => address.replace(/^::ffff:(?=\d+\.)/i, '')
+
+/** What counts as one client in a limit: an IPv4 address, or the /64 network of an IPv6 address, since a household has one of those. */
+export function networkOf(address: string): string {
+  if (!isIPv6(address)) return address
+  const [head = '', tail] = address.split('::')
+  const left = head.split(':').filter(Boolean)
+  const right = tail?.split(':').filter(Boolean) ?? []
+  const groups = tail === undefined ? left : [...left, ...Array(Math.max(0, 8 - left.length - right.length)).fill('0'), ...right]
+  return `${groups.slice(0, 4).join(':')}::/64`
+}
