@@ -1,6 +1,7 @@
-import type { Static, TSchema } from '@sinclair/typebox'
+import { FormatRegistry, type Static, type TSchema } from '@sinclair/typebox'
 import { t } from 'elysia'
 import { Problem } from './problem.ts'
+import { isPlainText } from './text.ts'
 
 /** The same schema with an example of its own, and in words what its name does not say. */
 export const eg = <Schema extends TSchema>(schema: Schema, example: Static<Schema>, description?: string): Schema => ({
@@ -72,8 +73,19 @@ export const Money = t.Object(
     description: 'Minor units (cents), and a currency of ISO 4217'
   }
 )
+FormatRegistry.Set('plain-text', isPlainText)
+/** Text that one person writes and another reads. Lines, tabs and emoji are kept as typed; see `isPlainText` for what is refused. */
+export const PlainText = (minLength: number, maxLength: number, example: string) =>
+  t.String({
+    minLength,
+    maxLength,
+    format: 'plain-text',
+    ...(minLength > 0 && { pattern: '\\S' }),
+    examples: [example],
+    error: `must be text of ${minLength} to ${maxLength} characters, without invisible characters or ones that change its direction`
+  })
 /** A reason that a person wrote. */
-export const Reason = t.String({ minLength: 1, maxLength: 500, pattern: '\\S', examples: ['The doctor is travelling that week'] })
+export const Reason = PlainText(1, 500, 'The doctor is travelling that week')
 
 /** A whole number in a query string, with its bounds; the path of a bad one is kept (`t.Numeric` loses it). */
 export const queryInteger = (minimum: number, maximum: number, options: Record<string, unknown> = {}) =>

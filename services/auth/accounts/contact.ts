@@ -1,4 +1,5 @@
 import { invalid } from '#platform/schema'
+import { hasLink, isName } from '#platform/text'
 
 /** An address as it is kept and compared: NFC, without blanks around it, in lower case. Throws `validation_failed`. */
 export function normalEmail(text: string): string {
@@ -18,9 +19,10 @@ export function normalPhone(text: string): string {
   return phone
 }
 
-/** A name in NFC with single blanks; no control or formatting characters, which could forge a line of a mail or turn its text around. Throws `validation_failed`. */
+/** A name in NFC with single blanks; see `isName` for what it may not hold. Throws `validation_failed`. */
 export function normalName(text: string): string {
   const name = text.normalize('NFC').trim().replace(/\s+/gu, ' ')
-  if (!/\p{L}/u.test(name) || /[\p{Cc}\p{Cs}\p{Co}\p{Cn}\u202a-\u202e\u2066-\u2069<>]/u.test(name)) throw invalid('/name', 'must be a name')
+  if (hasLink(name)) throw invalid('/name', 'must not contain a link or an address')
+  if (!isName(name)) throw invalid('/name', 'must have a letter, and no invisible characters or angle brackets')
   return name
 }

@@ -55,6 +55,39 @@ test('a doctor registers and is pending; the other services are told', async () 
   expect(await rig.events('user.verification_requested', String(body.id))).toHaveLength(1)
 })
 
+const marks = ['\u202e', '\u2067', '\u200f', '\u200b', '\u200d', '\u2060', '\u00ad', '\u{e0041}', '\u0007']
+const links = [
+  'Ganhe R$ 500 em https://golpe.example',
+  'hxxps://golpe',
+  'www.golpe',
+  'Ana golpe.com',
+  'Ana golpe．com',
+  'golpe。com',
+  'bit.ly/abc',
+  'ana@golpe.com.br'
+]
+
+test('a name with a link or a hidden mark is refused by its path, when registering and when changing it', async () => {
+  const { accessToken: token } = await rig.person()
+  for (const name of [...links, ...marks.map((mark) => `Ana${mark}Lima`)]) {
+    const changed = await rig.call<Refusal>('PATCH', '/v1/auth/me', { token, body: { name } })
+    for (const { status, body } of [
+      await register(rig.wish({ name })),
+      await register(rig.wish({ name, crm: '31-AC' }), 'doctors'),
+      changed
+    ])
+      expect([name, status, body.code, body.errors?.map(({ path }) => path)]).toEqual([name, 422, 'validation_failed', ['/name']])
+  }
+})
+
+test('titles, initials and dots at the end belong to names', async () => {
+  const { accessToken: token } = await rig.person()
+  for (const name of ['Dr. Ana', 'Dra.Ana Lima', 'J. P. da Silva', 'J.P. da Silva', 'Ana Jr.', 'Ana Lima, M.Sc.', 'Gal·la Sant’Anna']) {
+    const { status, body } = await rig.call<{ name: string }>('PATCH', '/v1/auth/me', { token, body: { name } })
+    expect([status, body.name]).toEqual([200, name])
+  }
+})
+
 const refusals: [what: string, more: () => Record<string, unknown>, status: number, code: string][] = [
   ['a taken address in other letters', () => ({ email: taken.email.toUpperCase() }), 409, 'email_taken'],
   ['a taken CPF', () => ({ cpf: taken.cpf }), 409, 'cpf_taken'],

@@ -29,6 +29,13 @@ test('an admin approves once, rejects with a reason, and each stands in the audi
   expect(await trail(doctor.id)).toEqual(['doctor_approved', 'doctor_rejected'])
 })
 
+test('the reason for a rejection holds no invisible characters', async () => {
+  const doctor = await rig.person({ crm: '1077-SP' })
+  for (const mark of ['\u202e', '\u200b', '\u2028', '\u0007'])
+    expect((await act(`doctors/${doctor.id}/reject`, { reason: `Not${mark}found` })).body.code).toBe('validation_failed')
+  expect((await act(`doctors/${doctor.id}/reject`, { reason: 'Not found:\nplease send it again' })).body.approval).toBe('rejected')
+})
+
 test('a patient is no doctor to approve, and who is not there is not found', async () => {
   const patient = await rig.person()
   for (const id of [patient.id, Bun.randomUUIDv7()]) expect((await act(`doctors/${id}/approve`)).body.code).toBe('doctor_not_found')

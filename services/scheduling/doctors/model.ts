@@ -1,7 +1,8 @@
 import { type Static, t } from 'elysia'
-import { Crm, eg, IdOf, Instant, Money, PersonName, SpecialtyCode, TimeZone } from '#platform/schema'
+import { Crm, eg, IdOf, Instant, Money, PersonName, PlainText, SpecialtyCode, TimeZone } from '#platform/schema'
 
-const Bio = t.String({ maxLength: 2000, examples: ['Twenty years of cardiology; I also speak English.'] })
+const Bio = t.String({ examples: ['Twenty years of cardiology; I also speak English.'] })
+const NewBio = PlainText(0, 2000, 'Twenty years of cardiology; I also speak English.')
 /** How long a visit is. */
 export const SlotMinutes = t.Number({ multipleOf: 1, minimum: 5, maximum: 480, examples: [30], description: 'How long a visit is' })
 /** The name of the doctor of every example. */
@@ -46,7 +47,7 @@ export const ProfileWish = t.Object(
   {
     specialties: t.Array(SpecialtyCode, { minItems: 1, maxItems: 5, uniqueItems: true }),
     price: Money,
-    bio: t.Optional(Bio),
+    bio: t.Optional(NewBio),
     timezone: TimeZone,
     minNoticeMinutes: t.Optional(rules.minNoticeMinutes),
     bookingWindowDays: t.Optional(rules.bookingWindowDays),

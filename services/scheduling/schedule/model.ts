@@ -41,6 +41,11 @@ export const ExceptionWish = t.Object(
 export type ExceptionWish = Static<typeof ExceptionWish>
 
 /** An exception as it is kept. */
-export const ExceptionOut = t.Object({ id: IdOf('exception'), ...ExceptionWish.properties })
+export const ExceptionOut = t.Object({
+  id: IdOf('exception'),
+  ...ExceptionWish.properties,
+  // what was kept before a rule for text existed is answered as it is
+  reason: t.Optional(t.String({ examples: ['Congress'], description: 'For the doctor alone' }))
+})
 /** The same with the appointments of the future that now lie outside of the hours. */
 export const ExceptionMade = t.Object({ ...ExceptionOut.properties, conflicts: Conflicts })
