@@ -1,6 +1,7 @@
 import type { Server } from 'bun'
 import { CLOSE } from '#platform/body'
 import type { Caller, Role, Verify } from '#platform/caller'
+import type { EndedSessions } from '#platform/ended'
 import { endOf, type Handler } from '#platform/http'
 import { describeError, log, requestIdFrom } from '#platform/log'
 import { httpRequests } from '#platform/metrics'
@@ -17,10 +18,11 @@ import { routes, type Service, STREAM } from './routes.ts'
 import type { Upstream } from './upstreams.ts'
 import type { Received } from './wire.ts'
 
-/** What the gateway needs: where the services are, the check of tokens and whether it has its keys, limits, its own pages. */
+/** What the gateway needs: where the services are, the check of tokens, what ends with a session, and whether it has its keys, limits, its own pages. */
 export type Needs = {
   upstreams: Record<Service, Upstream>
   verify: Verify
+  endWith: EndedSessions['endWith']
   keysKnown: () => boolean
   count: Count | undefined
   clientOf: ClientOf
@@ -87,7 +89,13 @@ export function gatewayOf(needs: Needs): Gateway {
       if (isStreamed(received.body) && received.headers['content-type']?.startsWith('text/event-stream')) {
         stays = true
         server.timeout(request, 0)
-        follow(received.body).then(leave)
+        // registered after the token was checked: a session that ended in between ends the stream as well
+        const { end } = received.body
+        const outlive = who && needs.endWith(who.sid, end)
+        follow(received.body).then(() => {
+          leave()
+          outlive?.()
+        })
       }
       return received
     } finally {

@@ -43,6 +43,7 @@ export async function runGateway(settings: Static<typeof settingsSchema>, { isSh
   const gateway = gatewayOf({
     upstreams,
     verify,
+    endWith: trust.endWith,
     keysKnown: trust.ready,
     count: settings.RATE_LIMIT === 'on' ? limitsOf() : undefined,
     clientOf: clientsBehind(settings.TRUSTED_PROXIES),

@@ -62,6 +62,7 @@ export async function rig(addresses: string | Record<Service, string>, options: 
   const gateway = gatewayOf({
     upstreams,
     verify: signed.verify,
+    endWith: signed.endWith,
     keysKnown: () => true,
     count: options.quotas && limitsOf(options.quotas),
     clientOf: clientsBehind(options.trusted ?? 'none'),

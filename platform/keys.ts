@@ -1,12 +1,11 @@
 import { createLocalJWKSet, type FlattenedJWSInput, type JSONWebKeySet, type JWSHeaderParameters } from 'jose'
+import { type EndedSessions, endedSessions } from './ended.ts'
 import { log } from './log.ts'
 
 /** What the other processes know of auth: its public keys and the sessions that ended. It goes on with what it knows when auth is away. */
-export type Trust = {
+export type Trust = Pick<EndedSessions, 'isEnded' | 'endWith'> & {
   /** The key of a token's `kid`; an unknown one asks auth again, at most once in 30 s. Throws where there is none. */
   keyFor: (header: JWSHeaderParameters, token: FlattenedJWSInput) => Promise<CryptoKey>
-  /** Whether the session has ended while its tokens could still run. */
-  isEnded: (sid: string) => boolean
   /** Whether the keys are known, so that tokens can be checked. */
   ready: () => boolean
   stop: () => void
@@ -30,7 +29,7 @@ export async function trustAuth(authUrl: string): Promise<Trust> {
   let keys: ReturnType<typeof createLocalJWKSet> | undefined
   let askedForUnknown = 0
   let since = new Date(Date.now() - REMEMBERED_MS).toISOString()
-  const ended = new Map<string, number>()
+  const sessions = endedSessions()
 
   const getFrom = async <T>(address: string | undefined, path: string): Promise<T> => {
     const response = await fetch(`${address}${path}`, { signal: AbortSignal.timeout(ASK_MS) })
@@ -52,9 +51,9 @@ export async function trustAuth(authUrl: string): Promise<Trust> {
   }
   const fetchEnded = async () => {
     const { items, now } = await get<Ended>(`/internal/ended-sessions?since=${encodeURIComponent(since)}`)
-    for (const { sid, endedAt } of items) ended.set(sid, Date.parse(endedAt) + REMEMBERED_MS)
+    for (const { sid, endedAt } of items) sessions.add(sid, Date.parse(endedAt) + REMEMBERED_MS)
     since = new Date(Date.parse(now) - OVERLAP_MS).toISOString()
-    for (const [sid, until] of ended) if (until < Date.now()) ended.delete(sid)
+    sessions.forget(Date.now())
   }
   const keepKeys = repeat(fetchKeys, () => (keys ? KEYS_EVERY_MS : 500), 'key set')
   const keepEnded = repeat(fetchEnded, () => ENDED_EVERY_MS, 'ended sessions')
@@ -73,7 +72,8 @@ export async function trustAuth(authUrl: string): Promise<Trust> {
       if (!keys) throw new Error('the key set is not known yet')
       return keys(header, token)
     },
-    isEnded: (sid) => ended.has(sid),
+    isEnded: sessions.isEnded,
+    endWith: sessions.endWith,
     ready: () => keys !== undefined,
     stop: () => {
       keepKeys()

@@ -1,6 +1,7 @@
 import { exportJWK, generateKeyPair, type JWTPayload, SignJWT } from 'jose'
 import { AUDIENCE, ISSUER, type Role, TOKEN_TYPE, type Verify, verifierOf } from './caller.ts'
 import { connect, type Sql } from './db.ts'
+import { type EndedSessions, endedSessions } from './ended.ts'
 import { roleUrl, type Schema, schemas } from './provision.ts'
 
 /** The template database with every schema migrated, made by `bun run test`. */
@@ -81,15 +82,17 @@ export async function testBroker(): Promise<TestBroker> {
 export type Signer = {
   verify: Verify
   bearer: (who: { id?: string; role?: Role; name?: string; emailVerified?: boolean; sid?: string }) => Promise<string>
+  /** Ends a session. */
   end: (sid: string) => void
+  endWith: EndedSessions['endWith']
   jwk: Record<string, unknown>
 }
 
 /** A signer for tests of one service alone. `nowMs` is the clock that decides on expiry. */
 export async function signer(nowMs: () => number = Date.now): Promise<Signer> {
   const { privateKey, publicKey } = await generateKeyPair('EdDSA', { crv: 'Ed25519' })
-  const ended = new Set<string>()
-  const verify = verifierOf({ keyFor: async () => publicKey, isEnded: (sid) => ended.has(sid) }, nowMs)
+  const sessions = endedSessions()
+  const verify = verifierOf({ keyFor: async () => publicKey, isEnded: sessions.isEnded }, nowMs)
   const bearer: Signer['bearer'] = async ({ id, role = 'patient', name = 'Ana Conceição', emailVerified = true, sid }) => {
     const claims: JWTPayload = { sid: sid ?? Bun.randomUUIDv7(), role, name, email_verified: emailVerified }
     const iat = Math.floor(nowMs() / 1000)
@@ -106,7 +109,8 @@ export async function signer(nowMs: () => number = Date.now): Promise<Signer> {
   return {
     verify,
     bearer,
-    end: (sid) => void ended.add(sid),
+    end: (sid) => sessions.add(sid, Number.POSITIVE_INFINITY),
+    endWith: sessions.endWith,
     jwk: { ...(await exportJWK(publicKey)), kid: 'test', alg: 'EdDSA', use: 'sig' }
   }
 }

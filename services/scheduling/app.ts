@@ -2,6 +2,7 @@ import { Elysia } from 'elysia'
 import type { Verify } from '#platform/caller'
 import type { Sql } from '#platform/db'
 import { docs } from '#platform/docs'
+import type { EndedSessions } from '#platform/ended'
 import { http, problems } from '#platform/http'
 import { type Check, ops } from '#platform/ops'
 import type { Limits } from './appointments/insert.ts'
@@ -20,6 +21,8 @@ import { waitlistRoutes } from './waitlist/routes.ts'
 export type Needs = {
   sql: Sql
   verify: Verify
+  /** Has what runs on behalf of a session ended with it. */
+  endWith: EndedSessions['endWith']
   clock: () => Temporal.Instant
   limits: Limits
   verification: 'required' | 'optional'

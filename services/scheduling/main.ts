@@ -33,6 +33,7 @@ const purge = setInterval(() => purgeIdempotencyKeys(sql).catch(() => {}), 3_600
 const app = scheduling({
   sql,
   verify: verifierOf(trust),
+  endWith: trust.endWith,
   clock,
   limits: { inAll: settings.BOOKING_LIMIT, perSpecialty: settings.BOOKING_LIMIT_PER_SPECIALTY },
   verification: settings.EMAIL_VERIFICATION,

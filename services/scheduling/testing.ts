@@ -66,13 +66,13 @@ export type Rig = Awaited<ReturnType<typeof startRig>>
 /** Starts it on Monday, 4 January 2027, 09:00 in São Paulo. */
 export async function startRig({ replicas = 1, max = 10, limits = { perSpecialty: 100, inAll: 100 } as Limits } = {}) {
   const database = await testDatabase('scheduling', { max })
-  const { bearer, verify } = await signer()
+  const { bearer, verify, end, endWith } = await signer()
   let now = Temporal.Instant.from('2027-01-04T12:00:00Z')
   const clock = () => now
   const pools = [database.sql, ...Array.from({ length: replicas - 1 }, () => connect(database.url, { name: 'replica', max }))]
   const changes = await Promise.all(pools.map(followChanges))
   const handlers = pools.map((sql, index) => {
-    const needs = { sql, verify, clock, limits, verification: 'required' as const, publicUrl: 'http://localhost:8080', checks: [] }
+    const needs = { sql, verify, endWith, clock, limits, verification: 'required' as const, publicUrl: 'http://localhost:8080', checks: [] }
     return handlerOf(scheduling({ ...needs, changes: changes[index] as Awaited<ReturnType<typeof followChanges>> }))
   })
   const tokens = new Map<string, string>()
@@ -98,8 +98,8 @@ export async function startRig({ replicas = 1, max = 10, limits = { perSpecialty
   const tell = <T extends EventType>(type: T, data: EventData<T>) =>
     transaction(database.sql, async (tx) => peopleHandlers(clock)[type]?.(tx, eventOf(type, data) as never))
 
-  async function signIn(user: UserSnapshot): Promise<UserSnapshot> {
-    tokens.set(user.id, await bearer(user as Parameters<typeof bearer>[0]))
+  async function signIn(user: UserSnapshot, sid?: string): Promise<UserSnapshot> {
+    tokens.set(user.id, await bearer({ ...(user as Parameters<typeof bearer>[0]), ...(sid && { sid }) }))
     return user
   }
 
@@ -115,6 +115,8 @@ export async function startRig({ replicas = 1, max = 10, limits = { perSpecialty
     call,
     tell,
     signIn,
+    /** Ends a session, as every process learns of it. */
+    endSession: end,
     /** The clock of the service; it stands still unless moved. */
     get now() {
       return now

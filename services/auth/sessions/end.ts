@@ -1,5 +1,6 @@
 import SQL from 'sql-template-strings'
 import { type Db, rows, run, type Sql } from '#platform/db'
+import { endedSessions } from '#platform/ended'
 import { describeError, log } from '#platform/log'
 import { announce } from '#platform/outbox'
 
@@ -66,15 +67,15 @@ const REMEMBERED_MS = 11 * 60_000
 
 /** The ended sessions as this replica knows them, at most a second old. */
 export async function followEnded(sql: Sql, clock: () => Temporal.Instant) {
-  const ended = new Map<string, number>()
+  const sessions = endedSessions()
   let since = clock().epochMilliseconds - REMEMBERED_MS
   const refresh = async () => {
     const now = clock().epochMilliseconds
-    for (const { sid, endedAt } of await endedSince(sql, new Date(since))) ended.set(sid, endedAt.getTime() + REMEMBERED_MS)
+    for (const { sid, endedAt } of await endedSince(sql, new Date(since))) sessions.add(sid, endedAt.getTime() + REMEMBERED_MS)
     since = now - OVERLAP_MS
-    for (const [sid, until] of ended) if (until < now) ended.delete(sid)
+    sessions.forget(now)
   }
   await refresh()
   const timer = setInterval(() => refresh().catch((error) => log.warn(describeError(error), 'ended sessions could not be read')), EVERY_MS)
-  return { isEnded: (sid: string) => ended.has(sid), refresh, stop: () => clearInterval(timer) }
+  return { isEnded: sessions.isEnded, refresh, stop: () => clearInterval(timer) }
 }

@@ -87,6 +87,9 @@ async function beginning(sql: Sql, heard: Position | undefined): Promise<Positio
   return heard && BigInt(heard.tx) < BigInt(next) ? heard : { tx: running, seq: 0 }
 }
 
+/** When a stream ends: with the token (`at`, Unix ms), or with the session; `withSession` gives the function that takes back what it was given. */
+export type Ends = { at: number; withSession: (end: () => void) => () => void }
+
 const HEARTBEAT_MS = 15_000
 const SETTLING_MS = 25
 const encoder = new TextEncoder()
@@ -96,15 +99,15 @@ const frame = (change: Change) => {
 }
 
 /**
- * The caller's changes as `text/event-stream` from after `heard` on, or from now. A heartbeat every 15 s; ends when the token of the caller does
- * (`until`, Unix ms), so that an ended session hears nothing more.
+ * The caller's changes as `text/event-stream` from after `heard` on, or from now. A heartbeat every 15 s. It ends with the caller's token and with the
+ * caller's session, whichever is first.
  */
 export async function streamOf(
   sql: Sql,
   changes: Changes,
   personId: string,
   heard: Position | undefined,
-  until: number
+  ends: Ends
 ): Promise<ReadableStream<Uint8Array>> {
   let position = await beginning(sql, heard)
   let close = () => {}
@@ -150,11 +153,13 @@ export async function streamOf(
         // a notice is lost with the process that had it to send
         look()
       }, HEARTBEAT_MS)
-      const end = setTimeout(() => close(), Math.max(0, until - Date.now()))
+      const end = setTimeout(() => close(), Math.max(0, ends.at - Date.now()))
       const stay = changes.endOnStop(() => close())
+      const outlive = ends.withSession(() => close())
       close = () => {
         open = false
         stay()
+        outlive()
         unlisten()
         clearInterval(beat)
         clearTimeout(end)

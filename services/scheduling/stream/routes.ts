@@ -25,12 +25,16 @@ data: {"appointmentId":"019b1a2c-0f3e-7b58-a1c6-94d2e7b30c35","action":"confirm"
 `
 
 /** The caller's appointment changes as they happen. */
-export const streamRoutes = ({ sql, verify, changes }: Needs) =>
+export const streamRoutes = ({ sql, verify, endWith, changes }: Needs) =>
   new Elysia({ name: 'stream' }).use(bearer(verify, 'patient', 'doctor')).get(
     '/v1/events',
     async ({ who, headers }) => {
       const last = headers['last-event-id']
-      const body = await streamOf(sql, changes, who.id, last === undefined ? undefined : positionOf(last), who.expiresAt * 1000)
+      const heard = last === undefined ? undefined : positionOf(last)
+      const body = await streamOf(sql, changes, who.id, heard, {
+        at: who.expiresAt * 1000,
+        withSession: (end) => endWith(who.sid, end)
+      })
       return new Response(body, {
         headers: { 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-accel-buffering': 'no' }
       })
@@ -40,9 +44,9 @@ export const streamRoutes = ({ sql, verify, changes }: Needs) =>
       detail: about({
         summary: 'Live changes',
         description:
-          'Server-sent events: one `appointment` for every change of an appointment of the caller’s, and a comment every 15 s. It ends with the access token; come again with a fresh one and `Last-Event-ID`, which brings what was missed.',
+          'Server-sent events: one `appointment` for every change of an appointment of the caller’s, and a comment every 15 s. It ends with the access token, and within 2 s of the end of its session; come again with a fresh one and `Last-Event-ID`, which brings what was missed.',
         tags: ['Appointments'],
-        answer: 'The stream, open until the token ends or somebody leaves',
+        answer: 'The stream, open until the token or the session ends or somebody leaves',
         text: { type: 'text/event-stream', example }
       })
     }

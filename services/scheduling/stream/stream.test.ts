@@ -116,3 +116,23 @@ test('a stream needs a token, and an id that is none is refused', async () => {
   expect((await rig.call('GET', '/v1/events')).status).toBe(401)
   expect((await rig.call('GET', '/v1/events', { as: patient, headers: { 'last-event-id': 'x' } })).status).toBe(422)
 })
+
+/** A stream of a session of a test's own, read to its end. */
+async function openSession(user: UserSnapshot, sid: string) {
+  await rig.signIn(user, sid)
+  const response = await rig.send('GET', '/v1/events', { as: user })
+  const stream = { isOver: false }
+  response.text().then(() => Object.assign(stream, { isOver: true }))
+  return stream
+}
+
+test('a stream ends with its session, though the token still runs, and the other sessions of the person go on', async () => {
+  const [one, two] = [await openSession(patient, Bun.randomUUIDv7()), Bun.randomUUIDv7()]
+  const other = await openSession(patient, two)
+  expect([one.isOver, other.isOver]).toEqual([false, false])
+  rig.endSession(two)
+  await eventually(() => other.isOver, 2_000)
+  expect(one.isOver).toBe(false)
+  expect((await rig.send('GET', '/v1/events', { as: patient })).status).toBe(401)
+  await rig.signIn(patient)
+})
