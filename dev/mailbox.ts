@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { freePort } from '#platform/ports'
+import { privateDirectory, withPrivateFiles } from './private-files.ts'
 import { type Running, run, untilReady } from './process.ts'
 import type { Registry } from './registry.ts'
 
@@ -21,9 +22,10 @@ export async function startMailbox(options: {
   const listening = ['--ip', '127.0.0.1', '--smtp', String(smtpPort), '--web-ip', '127.0.0.1', '--web', String(port)]
   const keeping = ['--mail-directory', join(dir, 'mails'), '--max-emails', String(MAILS_KEPT)]
   const log = join(dir, 'mailbox.log')
+  privateDirectory(dir)
   const running = await run({
     name: 'mailbox',
-    command: [process.execPath, program, ...listening, ...keeping],
+    command: withPrivateFiles([process.execPath, program, ...listening, ...keeping]),
     env: { PATH: process.env.PATH, HOME: dir },
     log,
     stopWithinMs: 1_000,

@@ -1,4 +1,4 @@
-import { chownSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import postgres from 'postgres'
@@ -25,7 +25,11 @@ const tuning = {
   max_connections: 200,
   shared_buffers: '256MB',
   unix_socket_directories: '',
-  wal_compression: 'on'
+  wal_compression: 'on',
+  // values of people stay out of the log: details of errors such as `Key (email)=(…)`, and parameters
+  log_error_verbosity: 'terse',
+  log_parameter_max_length: '0',
+  log_parameter_max_length_on_error: '0'
 }
 const throwawayTuning = { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off', shared_buffers: '128MB' }
 
@@ -73,7 +77,9 @@ async function binaries(): Promise<{ initdb: string; postgres: string }> {
 }
 
 async function initialise(dir: string, data: string, password: string, initdb: string, env: Record<string, string | undefined>) {
-  mkdirSync(dir, { recursive: true, mode: 0o755 })
+  mkdirSync(dir, { recursive: true, mode: 0o700 })
+  // an earlier release made it for all to enter
+  chmodSync(dir, 0o700)
   if (isRoot()) chownSync(dir, postgresUser().uid, postgresUser().gid)
   if (existsSync(join(data, 'initialised'))) {
     forgetStalePid(data)

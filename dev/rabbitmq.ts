@@ -1,7 +1,8 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { freePort } from '#platform/ports'
+import { privateDirectory, withPrivateFiles } from './private-files.ts'
 import { type Running, run, untilReady } from './process.ts'
 import { findErlangPortMapper, findRabbitServer } from './rabbitmq-find.ts'
 import { slimHome } from './rabbitmq-home.ts'
@@ -44,7 +45,8 @@ disk_free_limit.absolute = 200MB
 export async function startRabbit({ dir, port, managementPort, password, throwaway = false, registry }: Options): Promise<RabbitNode> {
   const server = findRabbitServer()
   if (!server) throw new Error('RabbitMQ is not on this machine')
-  mkdirSync(dir, { recursive: true, mode: 0o755 })
+  // messages name people, and the cookie lets others in
+  privateDirectory(dir)
   const ports = { port: port ?? freePort(), managementPort: managementPort ?? freePort(), password }
   const mapperPort = freePort()
   const env = { ...(await environment(dir, mapperPort)), ...slimHome(server, join(dir, 'home')), RABBITMQ_NODE_PORT: String(ports.port) }
@@ -66,7 +68,7 @@ export async function startRabbit({ dir, port, managementPort, password, throwaw
   const stopSignal = throwaway ? 'SIGKILL' : 'SIGTERM'
   const node = await run({
     name: 'RabbitMQ',
-    command: [server],
+    command: withPrivateFiles([server]),
     env,
     cwd: dir,
     log,

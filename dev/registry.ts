@@ -63,7 +63,7 @@ export async function openRegistry(dir: string, say: (names: string[]) => void =
 function take(lock: string, dir: string): void {
   const own = JSON.stringify({ pid: process.pid, identity: identityOf(process.pid) })
   try {
-    writeFileSync(lock, own, { flag: 'wx' })
+    writeFileSync(lock, own, { flag: 'wx', mode: 0o600 })
   } catch {
     const holder = read<{ pid: number; identity: string }>(lock)
     if (holder && isAlive(holder)) throw new DirectoryInUse(dir, holder.pid)

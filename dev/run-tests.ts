@@ -76,7 +76,12 @@ async function startParts(dir: string, registry: Registry, tidy: (() => Promise<
   await provision(server, { database: TEMPLATE, passwords })
   for (const schema of schemas) await migrate(roleUrl(server, TEMPLATE, `${schema}_owner`, testPassword), schema)
   console.log(`PostgreSQL and RabbitMQ are up, the template is migrated (${((performance.now() - since) / 1000).toFixed(1)} s)\n`)
-  return { TEST_POSTGRES_URL: server, TEST_RABBITMQ_URL: rabbit.value.url, TEST_RABBITMQ_API: rabbit.value.api }
+  return {
+    TEST_POSTGRES_URL: server,
+    TEST_POSTGRES_LOG: join(dir, 'postgres/postgres.log'),
+    TEST_RABBITMQ_URL: rabbit.value.url,
+    TEST_RABBITMQ_API: rabbit.value.api
+  }
 }
 
 async function runBunTest(

@@ -1,4 +1,3 @@
-import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { migrate } from '#platform/migrate'
 import { provision, roleUrl, schemas } from '#platform/provision'
@@ -7,6 +6,7 @@ import { loadDemoData } from './demo.ts'
 import { noteSmtp } from './local.ts'
 import { startParts } from './parts.ts'
 import { holderOf, isFree } from './ports.ts'
+import { privateDirectory } from './private-files.ts'
 import { openRegistry, type Registry } from './registry.ts'
 import { secretsOf } from './secrets.ts'
 import { planServices, startService } from './services.ts'
@@ -53,7 +53,7 @@ async function refuseBusyPorts({ PORT, MAILBOX_PORT, SMTP_URL }: StartSettings):
 async function bringUp(settings: StartSettings, registry: Registry, stopping: AbortSignal): Promise<void> {
   const secrets = secretsOf(settings.DATA_DIR, settings.ADMIN_PASSWORD)
   const logs = join(settings.DATA_DIR, 'logs')
-  mkdirSync(logs, { recursive: true })
+  privateDirectory(logs)
   const parts = await startParts(settings, secrets, registry, stopping)
   noteSmtp(settings.DATA_DIR, parts.smtpUrl)
 

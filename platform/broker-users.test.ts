@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { type ConfirmChannel, connect } from 'amqplib'
 import { provisionBroker } from './broker-users.ts'
 import { type Bus, connectBus, DEAD_LETTERS, EXCHANGE } from './bus.ts'
-import type { Event } from './events.ts'
+import { type Event, typesOf } from './events.ts'
 import { traceparentFrom } from './log.ts'
 import { eventually, testBroker } from './testing.ts'
 
@@ -85,6 +85,36 @@ const send = (exchange: string, key: string) => async (channel: ConfirmChannel) 
   channel.publish(exchange, key, Buffer.from('{}'))
   await channel.waitForConfirms()
 }
+const bindOwn = (channel: ConfirmChannel, key: string) => channel.bindQueue('scheduling.events.v1', EXCHANGE, key)
+
+const own = Object.entries(typesOf) as [keyof typeof typesOf, string[]][]
+test('a service publishes each type that it owns, also in a later version', async () => {
+  for (const [service, types] of own)
+    for (const key of [...types, ...types.map((type) => type.replace(/v1$/, 'v2'))])
+      expect([service, key, await refusalOf(service, send(EXCHANGE, key))]).toEqual([service, key, undefined])
+})
+
+test('no service publishes a type that another owns, nor a routing key that is nobody’s', async () => {
+  const foreign = (service: string) => own.filter(([owner]) => owner !== service).flatMap(([, types]) => types)
+  const odd = [
+    '',
+    '#',
+    '*',
+    'healthmed',
+    'healthmed.user.updated',
+    'xhealthmed.user.updated.v1',
+    'healthmed.user.updated.v1.v1',
+    'healthmed.user.updated.v1\n'
+  ]
+  for (const service of ['auth', 'scheduling', 'notifier'] as const)
+    for (const key of [...foreign(service), ...odd])
+      expect([service, key, await refusalOf(service, send(EXCHANGE, key))]).toEqual([
+        service,
+        key,
+        expect.stringContaining('ACCESS_REFUSED')
+      ])
+})
+
 test.each<[string, keyof typeof passwords, (channel: ConfirmChannel) => Promise<unknown>]>([
   ['read the queue of another', 'auth', (channel) => channel.get('notifier.events.v1')],
   ['take what is for another', 'scheduling', (channel) => channel.consume('notifier.events.v1', () => {})],
@@ -96,6 +126,8 @@ test.each<[string, keyof typeof passwords, (channel: ConfirmChannel) => Promise<
   ['delete them', 'auth', (channel) => channel.deleteQueue(DEAD_LETTERS)],
   ['put a message past the exchange into a queue', 'scheduling', send('', 'notifier.events.v1')],
   ['write dead letters without a queue of its own', 'auth', send(DEAD_LETTERS, '')],
+  ['have the tokens of mails sent to it', 'scheduling', (channel) => bindOwn(channel, 'healthmed.user.password_reset_requested.*')],
+  ['have everything sent to it', 'scheduling', (channel) => bindOwn(channel, '#')],
   ['use an exchange of the broker', 'notifier', (channel) => channel.bindQueue('notifier.events.v1', 'amq.topic', '#')]
 ])('a service may not %s', async (_, service, act) => {
   expect(await refusalOf(service, act)).toContain('ACCESS_REFUSED')

@@ -1,4 +1,5 @@
 import { DEAD_LETTERS, EXCHANGE } from './bus.ts'
+import { type EventType, typesOf } from './events.ts'
 import { schemas } from './provision.ts'
 
 type Passwords = Record<(typeof schemas)[number], string>
@@ -26,11 +27,29 @@ const permissions = {
   }
 }
 
+/** Routing keys of these types, in any version, so that a release may announce a newer one. `\z` is the end: `$` also matches before a line break. */
+const keysOf = (types: EventType[]) => `^(${types.map((type) => literal(type.replace(/\.v\d+$/, ''))).join('|')})\\.v[0-9]+\\z`
+const NOTHING = '(?!)'
+
+/**
+ * Which routing keys each service may use on the exchange of events: it publishes the types that it owns, and no other. `read` is what its queue may be
+ * bound to: scheduling learns of people and never gets an event that bears a token.
+ */
+const topics = {
+  auth: { write: keysOf(typesOf.auth), read: NOTHING },
+  scheduling: {
+    write: keysOf(typesOf.scheduling),
+    read: '^healthmed\\.(user|doctor)\\.(?!verification|password)[a-z_]+\\.(\\*|v[0-9]+)\\z'
+  },
+  notifier: { write: NOTHING, read: '^healthmed\\..+' }
+}
+
 /** Gives each service a user of its own on the broker, with the least permissions. `api` is the management API with an administrator's credentials. */
 export async function provisionBroker(api: string, passwords: Passwords, vhost = '/'): Promise<void> {
   for (const service of schemas) {
     await put(`${api}/users/${service}`, { password: passwords[service], tags: '' })
     await put(`${api}/permissions/${encodeURIComponent(vhost)}/${service}`, permissions[service])
+    await put(`${api}/topic-permissions/${encodeURIComponent(vhost)}/${service}`, { exchange: EXCHANGE, ...topics[service] })
   }
 }
 

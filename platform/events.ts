@@ -47,8 +47,8 @@ const Appointment = data({
 
 const MailToken = data({ id: Id, token: Type.String(), expiresAt: Moment })
 
-/** The data of each event by its type. */
-export const events = {
+/** What auth alone announces: the data of each event by its type. */
+const authEvents = {
   'healthmed.user.registered.v1': User,
   'healthmed.user.updated.v1': User,
   /**
@@ -61,7 +61,11 @@ export const events = {
   'healthmed.user.password_reset_requested.v1': MailToken,
   'healthmed.user.locked_out.v1': data({ id: Id, until: Moment }),
   'healthmed.doctor.approved.v1': data({ id: Id }),
-  'healthmed.doctor.rejected.v1': data({ id: Id, reason: Type.String() }),
+  'healthmed.doctor.rejected.v1': data({ id: Id, reason: Type.String() })
+} as const
+
+/** What scheduling alone announces. */
+const schedulingEvents = {
   'healthmed.appointment.requested.v1': Appointment,
   'healthmed.appointment.confirmed.v1': Appointment,
   'healthmed.appointment.declined.v1': Appointment,
@@ -80,6 +84,21 @@ export const events = {
     expiresAt: Moment
   })
 } as const
+
+/** The data of each event by its type. */
+export const events = { ...authEvents, ...schedulingEvents } as const
+
+/** A service that announces events. */
+export type Source = 'auth' | 'scheduling'
+
+/**
+ * The types that a service owns. No other service may announce them: the broker refuses to publish them, and every consumer compares an event's
+ * `source` with its `type`.
+ */
+export const typesOf = { auth: Object.keys(authEvents), scheduling: Object.keys(schedulingEvents) } as Record<Source, EventType[]>
+
+/** The service that owns a type. */
+export const sourceOf = (type: EventType): Source => (Object.hasOwn(authEvents, type) ? 'auth' : 'scheduling')
 
 /** The type of an event, which is also its routing key. */
 export type EventType = keyof typeof events

@@ -75,7 +75,7 @@ const event = (subject = Bun.randomUUIDv7()): Event<'healthmed.doctor.approved.v
   specversion: '1.0',
   id: Bun.randomUUIDv7(),
   type: 'healthmed.doctor.approved.v1',
-  source: 'test',
+  source: 'auth',
   subject,
   time: new Date().toISOString(),
   datacontenttype: 'application/json',
@@ -218,6 +218,8 @@ test.each([
   ['no CloudEvent', '{"a":1}', 'the envelope is not valid'],
   ['an unknown type', JSON.stringify({ ...event(), type: 'healthmed.doctor.sainted.v1' }), 'is not known here'],
   ['an unknown version', JSON.stringify({ ...event(), type: 'healthmed.doctor.approved.v2' }), 'is not known here'],
+  ['what another service than the owner of its type announces', JSON.stringify({ ...event(), source: 'scheduling' }), 'may not announce'],
+  ['what an unknown service announces', JSON.stringify({ ...event(), source: 'intruder' }), 'the source intruder may not announce'],
   ['data without what its type needs', JSON.stringify({ ...event(), data: {} }), 'the data is not valid at /id']
 ])('%s is a dead letter at once', async (_, content, reason) => {
   await bus.putBack('test.events.v1', Buffer.from(content), { type: 'x', messageId: 'poison' })

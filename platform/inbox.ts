@@ -4,7 +4,7 @@ import SQL from 'sql-template-strings'
 import { batched } from './batch.ts'
 import type { Bus, Subscription } from './bus.ts'
 import { type Db, maybeOne, rows, run, type Sql, transaction } from './db.ts'
-import { Envelope, type Event, type EventType, events, isEventType } from './events.ts'
+import { Envelope, type Event, type EventType, events, isEventType, sourceOf } from './events.ts'
 import { describeError, log, traced } from './log.ts'
 import { counter } from './metrics.ts'
 import { openSpan, spanned } from './spans.ts'
@@ -52,8 +52,9 @@ function readEvent(content: Buffer, handlers: Handlers): Event | Unprocessable {
   }
   const [wrong] = Value.Errors(Envelope, event)
   if (wrong) return new Unprocessable(`the envelope is not valid at ${wrong.path || '/'}`)
-  const { type, data } = event as Event
+  const { type, data, source } = event as Event
   if (!isEventType(type) || !handlers[type]) return new Unprocessable(`the type ${String(type).slice(0, 100)} is not known here`)
+  if (source !== sourceOf(type)) return new Unprocessable(`the source ${source.slice(0, 100)} may not announce ${type}`)
   const [bad] = Value.Errors(events[type], data)
   if (bad) return new Unprocessable(`the data is not valid at ${bad.path || '/'}`)
   return event as Event

@@ -1,5 +1,5 @@
 import { connectBus } from '#platform/bus'
-import type { AppointmentSnapshot, Event, EventData, EventType, UserSnapshot } from '#platform/events'
+import { type AppointmentSnapshot, type Event, type EventData, type EventType, sourceOf, type UserSnapshot } from '#platform/events'
 import { consumerOf } from '#platform/inbox'
 import { traceparentFrom } from '#platform/log'
 import { eventually, testBroker, testDatabase } from '#platform/testing'
@@ -63,7 +63,7 @@ export const someEvent = <T extends EventType>(type: T, data: EventData<T>, time
   specversion: '1.0',
   id: Bun.randomUUIDv7(),
   type,
-  source: 'test',
+  source: sourceOf(type),
   subject: data.id,
   time,
   datacontenttype: 'application/json',

@@ -1,6 +1,6 @@
 import SQL from 'sql-template-strings'
 import { connect, one, transaction } from '#platform/db'
-import type { Event, EventData, EventType, UserSnapshot } from '#platform/events'
+import { type Event, type EventData, type EventType, sourceOf, type UserSnapshot } from '#platform/events'
 import { handlerOf } from '#platform/http'
 import { traceparentFrom } from '#platform/log'
 import { signer, testDatabase } from '#platform/testing'
@@ -195,7 +195,7 @@ export const eventOf = <T extends EventType>(type: T, data: EventData<T>): Event
   specversion: '1.0',
   id: Bun.randomUUIDv7(),
   type,
-  source: 'test',
+  source: sourceOf(type),
   subject: data.id,
   time: '2027-01-01T00:00:00Z',
   datacontenttype: 'application/json',
