@@ -77,7 +77,7 @@ type Claimed = { email: string; cpfIndex: string; crm: string | null }
 /** Says what is taken before any work is done; each such answer counts, since it tells who has an account. */
 async function refuseTaken({ sql, seal }: Needs, { email, cpfIndex, crm }: Claimed, client: Client, now: Temporal.Instant) {
   // on nobody: it is the address alone that has to wait
-  const attempt = attemptOn(seal, crypto.randomUUID(), client)
+  const attempt = attemptOn(seal, 'registration', { nobody: crypto.randomUUID() }, client)
   const lock = await lockOf(sql, attempt, now)
   if (lock) throw tooMany(lock)
   const taken = await maybeOne<{ code: 'email_taken' | 'cpf_taken' | 'crm_taken' }>(

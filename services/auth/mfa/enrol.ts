@@ -55,7 +55,7 @@ export async function removeTotp(
   client: Client,
   now: Temporal.Instant
 ): Promise<void> {
-  await requirePassword(needs, who.id, password, client, now)
+  await requirePassword(needs, 'second_factor', who.id, password, client, now)
   await proved(needs, who.id, client, now, async (tx) => {
     const right = (await useTotp(tx, needs.seal, who.id, code, now)) || (await useRecoveryCode(tx, who.id, code, now))
     if (!right) return undefined
@@ -74,7 +74,7 @@ async function proved<T>(
   now: Temporal.Instant,
   work: (tx: Db) => Promise<T | undefined>
 ): Promise<T> {
-  const attempt = attemptOn(seal, userId, client)
+  const attempt = attemptOn(seal, 'second_factor', { id: userId }, client)
   const lock = await lockOf(sql, attempt, now)
   if (lock) throw tooMany(lock)
   const result = await transaction(sql, work)

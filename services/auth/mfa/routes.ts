@@ -40,7 +40,7 @@ export const mfaRoutes = (needs: Needs) =>
       detail: about({
         summary: 'Turn two-step log-in on with the first code',
         description:
-          'From now on a log-in asks for a code of 6 digits (one step of 30 s of clock drift is borne, and no code works twice). A wrong code counts like a wrong password.',
+          'From now on a log-in asks for a code of 6 digits (one step of 30 s of clock drift is borne, and no code works twice). After ten wrong codes in 15 minutes from one address the second factor has to wait.',
         answer: 'Ten recovery codes, shown this once',
         problems: ['mfa_invalid', 'conflict', 'too_many_attempts']
       })

@@ -44,10 +44,10 @@ export async function finishLogin(
   const { sql, seal } = needs
   const userId = await ownerOf(sql, mfaToken, now)
   if (!userId) {
-    const { locked } = await countFailure(sql, attemptOn(seal, crypto.randomUUID(), client), now)
+    const { locked } = await countFailure(sql, attemptOn(seal, 'second_factor', { nobody: crypto.randomUUID() }, client), now)
     throw locked ? tooMany(locked) : new Problem('mfa_invalid')
   }
-  const attempt = attemptOn(seal, userId, client)
+  const attempt = attemptOn(seal, 'second_factor', { id: userId }, client)
   const tokens = await transaction(sql, async (tx) => {
     const account = await lockAccount(tx, userId)
     const lock = await lockOf(tx, attempt, now)

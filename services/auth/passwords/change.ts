@@ -20,7 +20,7 @@ export async function changePassword(
   client: Client,
   now: Temporal.Instant
 ): Promise<void> {
-  const account = await requirePassword(needs, who.id, wish.currentPassword, client, now)
+  const account = await requirePassword(needs, 'password_change', who.id, wish.currentPassword, client, now)
   requireStrong(wish.newPassword, account.email)
   const passwordHash = await needs.passwords.hash(wish.newPassword)
   await transaction(needs.sql, async (tx) => {
@@ -29,7 +29,7 @@ export async function changePassword(
     const at = new Date(now.epochMilliseconds)
     await savePassword(tx, who.id, passwordHash, at)
     await run(tx, SQL`update mail_tokens set used_at = ${at} where user_id = ${who.id} and purpose = 'reset' and used_at is null`)
-    await forgive(tx, attemptOn(needs.seal, who.id, client))
+    await forgive(tx, attemptOn(needs.seal, 'password_change', who, client))
     await endSessions(tx, who.id, 'password_changed', now, { except: who.sid })
     await record(tx, { actorId: who.id, action: 'password_changed', sessionId: who.sid }, now)
   })

@@ -3,11 +3,12 @@ import { Problem } from '#platform/problem'
 import { type Account, findAccount } from '../accounts/queries.ts'
 import type { Needs } from '../app.ts'
 import { tellLockedOut } from '../attempts/locked-out.ts'
-import { attemptOn, countFailure, lockOf, tooMany } from '../attempts/throttle.ts'
+import { attemptOn, countFailure, lockOf, type Purpose, tooMany } from '../attempts/throttle.ts'
 
-/** Has somebody who is logged in give the password once more. Throws `invalid_credentials`, `too_many_attempts`, `overloaded`. */
+/** Asks a person who is logged in for the password once more; failures count for this purpose alone. Throws `invalid_credentials`, `too_many_attempts`, `overloaded`. */
 export async function requirePassword(
   { sql, seal, passwords }: Needs,
+  purpose: Purpose,
   userId: string,
   password: string,
   client: Client,
@@ -15,7 +16,7 @@ export async function requirePassword(
 ): Promise<Account> {
   const account = await findAccount(sql, userId)
   if (!account) throw new Problem('token_revoked')
-  const attempt = attemptOn(seal, userId, client)
+  const attempt = attemptOn(seal, purpose, account, client)
   const lock = await lockOf(sql, attempt, now)
   if (lock) throw tooMany(lock)
   const { right } = await passwords.verify(account.passwordHash, password)

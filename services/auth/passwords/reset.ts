@@ -7,7 +7,7 @@ import { Problem } from '#platform/problem'
 import { lockAccount, savePassword } from '../accounts/queries.ts'
 import { saveAndTell } from '../accounts/tell.ts'
 import type { Needs } from '../app.ts'
-import { attemptOn, forgive } from '../attempts/throttle.ts'
+import { forgiveAll } from '../attempts/throttle.ts'
 import { record } from '../audit/record.ts'
 import { revokeAccess } from '../sessions/end.ts'
 import { findMailToken, makeMailToken, useMailToken } from '../tokens/mail.ts'
@@ -48,12 +48,7 @@ export const forgot = ({ sql, afterwards: { later } }: Needs, email: string, now
  * Sets a new password with the token of a mail; every session ends, and failed attempts are forgotten. The token came by mail, so it proves the
  * address as well. Throws `token_invalid` (400), `weak_password`, `overloaded`.
  */
-export async function resetPassword(
-  needs: Needs,
-  { token, newPassword }: { token: string; newPassword: string },
-  client: Client,
-  now: Temporal.Instant
-) {
+export async function resetPassword(needs: Needs, { token, newPassword }: { token: string; newPassword: string }, now: Temporal.Instant) {
   const { sql, seal, passwords } = needs
   // looked at first, so that a guessed token costs no hash; used up below
   const userId = await transaction(sql, (tx) => findMailToken(tx, token, 'reset', now))
@@ -66,7 +61,7 @@ export async function resetPassword(
     if (!account) throw new Problem('mail_token_invalid')
     await savePassword(tx, userId, passwordHash, new Date(now.epochMilliseconds))
     if (!account.emailVerified) await saveAndTell(tx, { ...account, emailVerified: true }, now)
-    await forgive(tx, attemptOn(seal, userId, client))
+    await forgiveAll(tx, seal, userId)
     await revokeAccess(tx, userId, 'password_reset', now)
     await record(tx, { actorId: userId, action: 'password_reset' }, now)
   })

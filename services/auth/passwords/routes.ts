@@ -34,8 +34,8 @@ export const passwordRoutes = (needs: Needs) =>
     )
     .post(
       '/reset',
-      async ({ body, request, set }) => {
-        await resetPassword(needs, body, needs.clientOf(request), needs.clock())
+      async ({ body, set }) => {
+        await resetPassword(needs, body, needs.clock())
         set.status = 204
       },
       {
@@ -44,7 +44,7 @@ export const passwordRoutes = (needs: Needs) =>
         detail: about({
           summary: 'Set a new password with the token of the mail',
           description:
-            'Every session of the person ends, failed attempts are forgotten, and the address counts as verified, for the mail has arrived. A weak password does not use the token up.',
+            'Every session of the person ends, failed attempts are forgotten and every lock of the account is lifted, and the address counts as verified, for the mail has arrived. A weak password does not use the token up.',
           answer: 'The new password is set',
           problems: ['mail_token_invalid', 'weak_password']
         })
@@ -63,7 +63,7 @@ export const passwordRoutes = (needs: Needs) =>
         detail: about({
           summary: 'Change my password',
           description:
-            'Every other session ends, and links to reset it that were mailed are void; the session that asks goes on. A wrong `currentPassword` counts like a failed log-in.',
+            'Every other session ends, and links to reset it that were mailed are void; the session that asks goes on. A wrong `currentPassword` counts: ten in 15 minutes from one address close this call for a while, and not the login.',
           answer: 'The new password is set',
           problems: ['invalid_credentials', 'weak_password', 'too_many_attempts']
         })

@@ -5,7 +5,7 @@ import { announce } from '#platform/outbox'
 import { Problem } from '#platform/problem'
 import { lockAccount } from '../accounts/queries.ts'
 import type { Needs } from '../app.ts'
-import { attemptOn, forgive } from '../attempts/throttle.ts'
+import { forgiveAll } from '../attempts/throttle.ts'
 import { record } from '../audit/record.ts'
 import { requirePassword } from '../passwords/prove.ts'
 import { endSessions } from '../sessions/end.ts'
@@ -15,7 +15,7 @@ import { endSessions } from '../sessions/end.ts'
  * Throws `invalid_credentials`, `too_many_attempts`; `conflict` for the last admin who could let anybody in.
  */
 export async function eraseMe(needs: Needs, id: string, password: string, client: Client, now: Temporal.Instant): Promise<void> {
-  await requirePassword(needs, id, password, client, now)
+  await requirePassword(needs, 'erasure', id, password, client, now)
   await transaction(needs.sql, async (tx) => {
     // of two admins who leave at once one stays
     await run(tx, SQL`select pg_advisory_xact_lock(hashtext('auth last admin'))`)
@@ -24,7 +24,7 @@ export async function eraseMe(needs: Needs, id: string, password: string, client
     if (account.role === 'admin') await refuseLastAdmin(tx, id)
     await endSessions(tx, id, 'erased', now)
     await run(tx, SQL`update sessions set user_agent = null where user_id = ${id}`)
-    await forgive(tx, attemptOn(needs.seal, id, client))
+    await forgiveAll(tx, needs.seal, id)
     await run(tx, SQL`delete from users where id = ${id}`)
     // what was not sent yet names the person too
     await run(tx, SQL`delete from outbox where subject = ${id}`)

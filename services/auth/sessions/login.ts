@@ -33,7 +33,7 @@ export async function login(
   const { sql, seal, passwords } = needs
   const identifier = identifierOf(wish.identifier, seal)
   const found = await findByIdentifier(sql, identifier)
-  const attempt = attemptOn(seal, found?.id ?? identifier.normal, client)
+  const attempt = attemptOn(seal, 'login', found ?? { nobody: identifier.normal }, client)
   const lock = await lockOf(sql, attempt, now)
   if (lock?.by === 'address') throw tooMany(lock)
   const { right, stale } = await passwords.verify(lock ? undefined : found?.passwordHash, wish.password)

@@ -18,7 +18,12 @@ const open = (visit: Visit) => openIfProven(rig.sql, rig, visit)
 /** Somebody who has shown a right password. */
 async function visitor(from = client): Promise<Visit> {
   const { id } = await rig.person()
-  return { account: (await findAccount(rig.sql, id)) as Account, client: from, attempt: attemptOn(rig.seal, id, from), now: rig.now() }
+  return {
+    account: (await findAccount(rig.sql, id)) as Account,
+    client: from,
+    attempt: attemptOn(rig.seal, 'login', { id }, from),
+    now: rig.now()
+  }
 }
 const visitors = (count: number) => Promise.all(Array.from({ length: count }, () => visitor()))
 const fail = (subject: string, times: number) =>
@@ -27,7 +32,7 @@ const fail = (subject: string, times: number) =>
     SQL`insert into failed_attempts (subject, at) select ${subject}, ${new Date(rig.now().epochMilliseconds)}::timestamptz from generate_series(1, ${times}::int)`
   )
 const failures = async ({ attempt }: Visit) =>
-  (await rows(rig.sql, SQL`select 1 from failed_attempts where subject = ${attempt.person}`)).length
+  (await rows(rig.sql, SQL`select 1 from failed_attempts where subject = ${attempt.pair}`)).length
 const traces = ({ account: { id } }: Visit) =>
   rows(
     rig.sql,
@@ -38,7 +43,7 @@ const claimsOf = (tokens: Tokens | undefined): { sub?: string; sid?: string } =>
 
 test('sessions that are opened at the same time share a commit, and each is its own: tokens, audit, failures that are forgotten', async () => {
   const [first, ...others] = await visitors(5)
-  await fail((first as Visit).attempt.person, 9)
+  await fail((first as Visit).attempt.pair, 9)
   await fail((others[0] as Visit).attempt.address, 3)
   const all = [first as Visit, ...others]
   const tokens = await Promise.all(all.map(open))
@@ -80,7 +85,7 @@ test('nobody gets in with company whose proof is worth nothing any more, and nob
     rig.sql,
     SQL`insert into totp (user_id, secret_sealed, created_at, activated_at) values (${twoSteps.account.id}, 'x', ${since}, ${since})`
   )
-  await fail(guessed.attempt.person, 10)
+  await fail(guessed.attempt.pair, 10)
   await fail(elsewhere.attempt.address, 50)
   const refused = [password, version, disabled, twoSteps, guessed, elsewhere, changing]
   const before = await Promise.all(refused.map(traces))
@@ -97,9 +102,9 @@ test('nobody gets in with company whose proof is worth nothing any more, and nob
 test('nine failures of a person or 49 of an address do not keep a right password out, nor do ten that are 15 minutes old', async () => {
   const [nearly, old] = (await visitors(2)) as [Visit, Visit]
   const elsewhere = await visitor({ ...client, address: '198.51.100.67' })
-  await fail(old.attempt.person, 10)
+  await fail(old.attempt.pair, 10)
   rig.pass({ minutes: 15, seconds: 1 })
-  await fail(nearly.attempt.person, 9)
+  await fail(nearly.attempt.pair, 9)
   await fail(elsewhere.attempt.address, 49)
   const opened = await Promise.all([nearly, old, elsewhere].map((visit) => open({ ...visit, now: rig.now() })))
   expect(opened.filter(Boolean)).toHaveLength(3)

@@ -70,7 +70,7 @@ const insert = (db: Db, sessions: Row[], proof: SQLStatement) =>
     db,
     SQL`with asked as materialized (
           select * from jsonb_to_recordset(${{ sessions }}::jsonb -> 'sessions') as session(
-            sid uuid, user_id uuid, version int, password_hash text, person text, address text, failures_since timestamptz, user_agent text,
+            sid uuid, user_id uuid, version int, password_hash text, person text, pair text, address text, failures_since timestamptz, user_agent text,
             at timestamptz, session_ends timestamptz, request_id text, token_id uuid, token_hash text, token_expires timestamptz)),
         proven as materialized (`
       .append(proof)
@@ -81,7 +81,7 @@ const insert = (db: Db, sessions: Row[], proof: SQLStatement) =>
         told as (
           insert into audit (at, actor_id, action, subject_id, session_id, request_id)
           select at, user_id, 'logged_in', user_id, sid, request_id from proven),
-        forgiven as (delete from failed_attempts where subject = any(array(select person from proven)))
+        forgiven as (delete from failed_attempts where subject = any(array(select pair from proven)))
         insert into refresh_tokens (id, session_id, parent_id, secret_hash, created_at, expires_at)
         select token_id, sid, null, token_hash, at, token_expires from proven
         returning session_id`)
@@ -99,7 +99,9 @@ function newSession(needs: Makers, { account, client, attempt, now }: Visit) {
     user_id: account.id,
     version: account.version,
     password_hash: account.passwordHash,
-    ...attempt,
+    person: attempt.person,
+    pair: attempt.pair,
+    address: attempt.address,
     failures_since: windowStart(now),
     user_agent: client.userAgent,
     at: new Date(now.epochMilliseconds),

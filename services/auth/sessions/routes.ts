@@ -33,7 +33,7 @@ const openRoutes = (needs: Needs) =>
       detail: about({
         summary: 'Log in',
         description:
-          'Where two-step log-in is on the answer is `mfaRequired` with a token for `POST /v1/auth/login/mfa`. Whatever was wrong, the refusal is the same; after 10 failures in 15 minutes for one person, or 50 from one address, that person or address has to wait (`Retry-After`), and the person is mailed.',
+          'Where two-step log-in is on the answer is `mfaRequired` with a token for `POST /v1/auth/login/mfa`. Whatever was wrong, the refusal is the same; after 10 failures in 15 minutes for one person from one client address, or 50 from one address, that address has to wait (`Retry-After`). After 100 failures in 24 hours for one person only a password reset by email gives access again. The person is mailed, at most once in 6 hours.',
         answer: 'The tokens of a new session, or the question for a code',
         problems: loginProblems
       })
@@ -44,7 +44,7 @@ const openRoutes = (needs: Needs) =>
       detail: about({
         summary: 'Finish a two-step log-in',
         description:
-          'The code is one of the authenticator or a recovery code, and each works once. A wrong one counts like a wrong password; the `mfaToken` may be tried again within its 5 minutes.',
+          'The code is one of the authenticator or a recovery code, and each works once. Wrong codes are counted by themselves, with the limits of wrong passwords; the `mfaToken` may be tried again within its 5 minutes.',
         answer: 'The tokens of a new session',
         problems: ['mfa_invalid', 'too_many_attempts', 'account_disabled']
       })

@@ -112,9 +112,10 @@ export const english: Record<Template, (facts: Facts) => Content> = {
     subject: 'Sign-in locked for a while',
     heading: 'Sign-in locked for a while',
     paragraphs: [
-      'There were too many attempts to sign in to your account with a wrong password.',
-      `New attempts are locked until ${until(facts.account.until, facts)}.`,
-      'If it was not you, your password is still safe; if you use it elsewhere, change it.'
+      'There were too many attempts to sign in to your account with a wrong password or code.',
+      `New attempts from the same place are locked until ${until(facts.account.until, facts)}. From other places you can sign in as usual.`,
+      'If it was not you, your password is still safe. If you use it elsewhere, change it.',
+      'If you cannot sign in any more, choose a new password with "Forgot password".'
     ]
   }),
   doctor_approved: (facts) => ({

@@ -112,9 +112,10 @@ export const portuguese: Record<Template, (facts: Facts) => Content> = {
     subject: 'Entrada bloqueada por algum tempo',
     heading: 'Entrada bloqueada por algum tempo',
     paragraphs: [
-      'Houve muitas tentativas de entrar na sua conta com a senha errada.',
-      `Novas tentativas ficam bloqueadas até ${until(facts.account.until, facts)}.`,
-      'Se não foi você, sua senha continua segura; se a usa em outro lugar, troque-a.'
+      'Houve muitas tentativas de entrar na sua conta com a senha ou o código errado.',
+      `Novas tentativas do mesmo lugar ficam bloqueadas até ${until(facts.account.until, facts)}. De outros lugares você entra normalmente.`,
+      'Se não foi você, sua senha continua segura. Se a usa em outro lugar, troque-a.',
+      'Se você não conseguir mais entrar, escolha uma nova senha com a opção "Esqueci minha senha".'
     ]
   }),
   doctor_approved: (facts) => ({
