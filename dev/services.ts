@@ -38,6 +38,8 @@ export async function planServices({ settings, secrets, databaseUrl, brokerUrl, 
   const urls = { AUTH_URL: local(auth), SCHEDULING_URL: local(scheduling), NOTIFIER_URL: local(notifier) }
   const shared = {
     PATH: process.env.PATH,
+    // in any other mode Elysia prints what was sent into each refusal
+    NODE_ENV: 'production',
     TZ: 'UTC',
     LOG_LEVEL: settings.LOG_LEVEL,
     PUBLIC_URL: `http://localhost:${settings.PORT}`,

@@ -1,4 +1,4 @@
-import { CLOSE, isTooLarge, readChunks } from '#platform/body'
+import { CLOSE, isJson, isTooLarge, readChunks, refuseDeep } from '#platform/body'
 import { Problem } from '#platform/problem'
 
 /** Throws `body_too_large` where a request says that its body is. */
@@ -13,8 +13,8 @@ const hasBody = (headers: Headers): boolean => {
 }
 
 /**
- * Reads a body whole, at most 64 KiB; of GET and HEAD none is read. Throws `unsupported_media_type`, `body_too_large`, or `bad_request` where it does
- * not come within `patienceMs` or its length is none.
+ * Reads a body whole, at most 64 KiB; of GET and HEAD none is read. Throws `unsupported_media_type`, `body_too_large`, `malformed_json` where it is
+ * nested too deep, or `bad_request` where it does not come within `patienceMs` or its length is none.
  */
 export async function readBody(request: Request, patienceMs: number): Promise<Uint8Array | undefined> {
   const { headers, method } = request
@@ -29,7 +29,9 @@ export async function readBody(request: Request, patienceMs: number): Promise<Ui
     timer = setTimeout(() => reject(new Problem('bad_request', 'The body did not come in time', CLOSE)), patienceMs)
   })
   try {
-    return await Promise.race([length === null ? readToEnd(request) : request.bytes(), late])
+    const body = await Promise.race([length === null ? readToEnd(request) : request.bytes(), late])
+    if (body) refuseDeep(body)
+    return body
   } catch (error) {
     throw error instanceof Problem ? error : new Problem('bad_request', 'The body did not come whole', CLOSE)
   } finally {
@@ -43,9 +45,6 @@ export async function readBody(request: Request, patienceMs: number): Promise<Ui
  */
 export const endsConnection = (headers: Headers, isRefused: boolean): boolean =>
   headers.has('transfer-encoding') || (isRefused && (isTooLarge(headers) || headers.has('expect')))
-
-const isJson = (type: string | null): boolean =>
-  type === 'application/json' || type?.split(';')[0]?.trim().toLowerCase() === 'application/json'
 
 async function readToEnd(request: Request): Promise<Uint8Array | undefined> {
   const body = await readChunks(request)

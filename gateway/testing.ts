@@ -138,7 +138,14 @@ export type Process = { url: string; ops: string; child: Subprocess; stop: () =>
 /** Starts the process itself, before services at one address. Gives it once it answers, ready or not. */
 export async function startGateway(address: string, settings: Record<string, string> = {}): Promise<Process> {
   const [port, ops] = [freePort(), freePort()]
-  const env = { PATH: process.env.PATH ?? '', LOG_LEVEL: 'silent', PORT: `${port}`, OPS_PORT: `${ops}`, RATE_LIMIT: 'off' }
+  const env = {
+    PATH: process.env.PATH ?? '',
+    NODE_ENV: 'production',
+    LOG_LEVEL: 'silent',
+    PORT: `${port}`,
+    OPS_PORT: `${ops}`,
+    RATE_LIMIT: 'off'
+  }
   const urls = { AUTH_URL: address, SCHEDULING_URL: address, NOTIFIER_URL: address }
   const child = Bun.spawn([process.execPath, 'gateway/main.ts'], {
     cwd: join(import.meta.dir, '..'),

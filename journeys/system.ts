@@ -25,6 +25,8 @@ export type System = {
   vhost: string
   /** What auth encrypts with. */
   encryptionKey: string
+  /** The number of the operating system for a process. */
+  pidOf: (name: Name) => number
   /** Processes that ended though nobody asked them to. */
   crashed: Name[]
   /** Ends a process at once, as a crash would. */
@@ -64,6 +66,7 @@ export async function startSystem(
   const admin = { identifier: 'admin@healthmed.example', password: `adm-${crypto.randomUUID()}` }
   const shared: Record<string, string> = {
     PATH: process.env.PATH ?? '',
+    NODE_ENV: 'production',
     LOG_LEVEL: process.env.JOURNEY_LOG ?? 'error',
     AUTH_URL: urlsOf('auth'),
     SCHEDULING_URL: urlsOf('scheduling'),
@@ -120,6 +123,7 @@ export async function startSystem(
     vhost: vhost.vhost,
     encryptionKey: shared.ENCRYPTION_KEY as string,
     database,
+    pidOf: (name) => running.get(name)?.pid ?? 0,
     crashed,
     start,
     kill: async (name) => void (await end(name, 'SIGKILL')),

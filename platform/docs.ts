@@ -52,7 +52,7 @@ function repaired(document: Json, app: AnyElysia): Json {
   for (const [path, operations] of Object.entries(result.paths as Record<string, Record<string, Operation>>)) {
     for (const [method, operation] of Object.entries(operations)) {
       const route = routes.get(`${method.toUpperCase()} ${path.replace(/\{(\w+)\}/g, ':$1')}`)
-      const isBodyOptional = TypeGuard.IsOptional(route?.hooks.body)
+      const isBodyOptional = isOptional(route?.hooks.body)
       describe(operation, { method, path, roles: route ? rolesOf(route) : null, isBodyOptional })
     }
   }
@@ -60,6 +60,9 @@ function repaired(document: Json, app: AnyElysia): Json {
   result.components = { schemas: { Problem: problemSchema }, ...(asksForToken && { securitySchemes: { bearer } }) }
   return result
 }
+
+/** Whether a body may be left out, see `OptionalBody`. */
+const isOptional = (body: unknown) => TypeGuard.IsUnion(body) && body.anyOf.some(TypeGuard.IsUndefined)
 
 const bearer = { type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description: 'The `accessToken` of `POST /v1/auth/login`.' }
 
@@ -89,8 +92,8 @@ function cleaned(value: unknown): unknown {
 }
 
 function cleanedUnion({ anyOf: _, ...rest }: Json, members: Json[]): unknown {
-  const real = members.filter(({ type }) => type !== 'null')
-  const nullable = real.length < members.length ? { nullable: true } : {}
+  const real = members.filter(({ type }) => type !== 'null' && type !== 'undefined')
+  const nullable = members.some(({ type }) => type === 'null') ? { nullable: true } : {}
   const others = cleaned(rest) as Json
   if (real.length === 1) return { ...(cleaned(real[0]) as Json), ...others, ...nullable }
   if (real.every((member) => 'const' in member))

@@ -3,7 +3,7 @@ import { Elysia, t } from 'elysia'
 import { bearer } from './caller.ts'
 import { handlerOf, http, listen, matches, problems } from './http.ts'
 import { Problem } from './problem.ts'
-import { Instant, PageQuery, Uuid } from './schema.ts'
+import { Instant, OptionalBody, PageQuery, Uuid } from './schema.ts'
 import { signer } from './testing.ts'
 
 const { verify, bearer: tokenOf } = await signer()
@@ -26,6 +26,8 @@ const things = new Elysia({ prefix: '/v1/things' })
   .get('/taken', () => {
     throw new Problem('slot_taken', undefined, { retryAfter: 0.2 })
   })
+  .post('/any', () => 'fine')
+  .post('/maybe', ({ body }) => ({ ids: body?.ids ?? 'all' }), { body: OptionalBody(t.Object({ ids: t.Optional(t.Array(Uuid)) })) })
   .get('/:id', ({ params }) => params.id, { params: t.Object({ id: Uuid }) })
 const open = new Elysia({ prefix: '/v1/open' }).get('', ({ query }) => ({ limit: query.limit ?? null }), { query: t.Object(PageQuery) })
 const handle = handlerOf(new Elysia(http).use(problems).use(things).use(open))
@@ -40,7 +42,8 @@ const ask = (method: string, path: string, { body, headers = {} }: { body?: unkn
   )
 const authorization = { authorization: patient }
 
-const cases: [what: string, answer: () => Promise<Response>, status: number, code: string][] = [
+type Case = [what: string, answer: () => Promise<Response>, status: number, code: string]
+const cases: Case[] = [
   ['no token', () => ask('POST', '/v1/things', { body: { name: 5 } }), 401, 'unauthenticated'],
   [
     'the wrong role, before validation',
@@ -49,6 +52,36 @@ const cases: [what: string, answer: () => Promise<Response>, status: number, cod
     'forbidden'
   ],
   ['malformed JSON', () => ask('POST', '/v1/things', { body: '{"na', headers: authorization }), 400, 'malformed_json'],
+  ...['{', '[', '"\\', '{"name":"ana"}x', ' ', 'nul', '['.repeat(65_000), '['.repeat(65), `${'['.repeat(65)}${']'.repeat(65)}`].map(
+    (body): Case => [
+      `a body of ${body.slice(0, 20)}`,
+      () => ask('POST', '/v1/things', { body, headers: authorization }),
+      400,
+      'malformed_json'
+    ]
+  ),
+  ...['{', '[]]'].map(
+    (body): Case => [
+      `${body} where no body is read`,
+      () => ask('POST', '/v1/things/any', { body, headers: authorization }),
+      400,
+      'malformed_json'
+    ]
+  ),
+  [
+    'malformed JSON for a body that may be left out',
+    () => ask('POST', '/v1/things/maybe', { body: '{"ids":[', headers: authorization }),
+    400,
+    'malformed_json'
+  ],
+  ...['[]', '5', 'null', 'true', '"all"'].map(
+    (body): Case => [
+      `${body} for an object that may be left out`,
+      () => ask('POST', '/v1/things/maybe', { body, headers: authorization }),
+      422,
+      'validation_failed'
+    ]
+  ),
   ['a body of null', () => ask('POST', '/v1/things', { body: 'null', headers: authorization }), 422, 'validation_failed'],
   [
     'an unknown field',
@@ -106,11 +139,23 @@ test.each(cases)('%s is answered as a problem', async (_, answer, status, code) 
   if (status === 422) expect(body.errors).not.toBeEmpty()
 })
 
+test.each(['Application/Json', 'APPLICATION/JSON; charset=UTF-8', 'application/JSON ;charset="utf-8"'])('%s is JSON', async (type) => {
+  const answer = await ask('POST', '/v1/things', { body: '{"name":"ana"}', headers: { ...authorization, 'content-type': type } })
+  expect([answer.status, await answer.json()]).toEqual([201, { name: 'ana' }])
+})
+
+test('a body that may be left out is left out, also where its type is said', async () => {
+  for (const headers of [authorization, { ...authorization, 'content-type': 'application/json' }]) {
+    const answer = await ask('POST', '/v1/things/maybe', { headers })
+    expect([answer.status, await answer.json()]).toEqual([200, { ids: 'all' }])
+  }
+})
+
 test('nothing of an unknown error or of the input leaves', async () => {
   expect(await (await ask('GET', '/v1/things/broken', { headers: authorization })).text()).not.toContain('select')
   const refused = await ask('POST', '/v1/things', { body: { name: 'correct horse battery' }, headers: authorization })
   const text = await refused.text()
-  expect(JSON.parse(text).errors).toEqual([{ path: '/name', message: 'Expected string length less or equal to 5' }])
+  expect(JSON.parse(text).errors).toEqual([{ path: '/name', message: 'must have at most 5 characters' }])
   expect(text).not.toContain('horse')
 })
 

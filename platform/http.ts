@@ -1,8 +1,10 @@
 import { type AnyElysia, Elysia, type ElysiaConfig, type ValidationError } from 'elysia'
-import { CLOSE, isTooLarge, maxRequestBodySize, readChunks } from './body.ts'
+import { CLOSE, isJson, isTooLarge, maxRequestBodySize, readChunks } from './body.ts'
+import { fieldErrorsOf } from './field-errors.ts'
+import { readJson, unstorable } from './json.ts'
 import { currentTrace, describeError, log, requestIdFrom, type Trace, traced } from './log.ts'
 import { httpRequests, problemAnswers } from './metrics.ts'
-import { type FieldError, Problem, problemBody } from './problem.ts'
+import { Problem, problemBody } from './problem.ts'
 import { invalid } from './schema.ts'
 import { openSpan, type Span } from './spans.ts'
 
@@ -11,10 +13,16 @@ export const http = { normalize: false, strictPath: true, handler: { standardHos
 
 /** Turns whatever was thrown into an RFC 9457 answer; nothing of an unknown error leaves the process. Use it first on a root instance. */
 export const problems = new Elysia({ name: 'problems' })
-  .onTransform({ as: 'global' }, ({ route, body, query }) => {
+  // the only reader of bodies: it also runs where a route takes none, so that malformed JSON is refused everywhere
+  .onParse({ as: 'global' }, async ({ request, route }) => {
     const trace = currentTrace()
     if (trace) trace.route = route
-    const path = unstorable(body) ?? unstorable(query)
+    return request.body ? readJson(await request.bytes()) : undefined
+  })
+  .onTransform({ as: 'global' }, ({ route, query }) => {
+    const trace = currentTrace()
+    if (trace) trace.route = route
+    const path = unstorable(query)
     if (path) throw invalid(path, 'must be Unicode text without the character NUL')
   })
   .onError({ as: 'global' }, ({ error, code, set, request }) => {
@@ -27,25 +35,14 @@ export const problems = new Elysia({ name: 'problems' })
     return problemBody(problem, new URL(request.url).pathname, currentTrace()?.requestId ?? '')
   })
 
-/** Where a string stands that no column of text can hold: NUL, which PostgreSQL refuses, or half a surrogate pair, which is nothing in UTF-8. */
-function unstorable(value: unknown, path = ''): string | undefined {
-  if (typeof value === 'string') return value.includes('\0') || !value.isWellFormed() ? path : undefined
-  if (value === null || typeof value !== 'object') return undefined
-  for (const [name, inner] of Object.entries(value)) {
-    const found = unstorable(inner, `${path}/${name}`)
-    if (found !== undefined) return found
-  }
-  return undefined
-}
-
 /** The problem that an error means to the client. */
 export function asProblem(error: unknown, code: string): Problem {
   if (error instanceof Problem) return error
   if (code === 'NOT_FOUND') return new Problem('not_found')
+  // a Problem thrown by the parser or a schema transform arrives wrapped
+  if (error instanceof Error && error.cause instanceof Problem) return error.cause
   if (code === 'PARSE') return new Problem('malformed_json')
   if (code === 'VALIDATION') return ofValidation(error as ValidationError)
-  // a Problem thrown inside a schema transform arrives wrapped
-  if (error instanceof Error && error.cause instanceof Problem) return error.cause
   const inner = (error as { error?: unknown } | null)?.error
   if (inner instanceof Problem) return inner
   if (away.test(String((error as { code?: unknown } | null)?.code)))
@@ -60,14 +57,7 @@ function ofValidation(error: ValidationError): Problem {
   if (error.type === 'response') return new Problem('internal_error')
   // an id that cannot be one names nothing
   if (error.type === 'params') return new Problem('not_found')
-  const seen = new Map<string, FieldError>()
-  for (const issue of error.all as { path?: string; message?: string; schema?: { error?: unknown } }[]) {
-    const path = issue.path || '/'
-    const own = typeof issue.schema?.error === 'string' ? issue.schema.error : undefined
-    if (!seen.has(path)) seen.set(path, { path, message: own ?? issue.message ?? 'is not valid' })
-  }
-  const errors = [...seen.values()].slice(0, 20)
-  return new Problem('validation_failed', undefined, { errors: errors.length > 0 ? errors : [{ path: '/', message: 'is not valid' }] })
+  return new Problem('validation_failed', undefined, { errors: fieldErrorsOf(error) })
 }
 
 /** What answers requests: an app with what every process does around it. `peer` is the address at the other end of the socket. */
@@ -121,11 +111,11 @@ async function answer(app: AnyElysia, request: Request): Promise<Response> {
 async function withBody(request: Request): Promise<Request> {
   if (isTooLarge(request.headers)) throw new Problem('body_too_large', undefined, CLOSE)
   if (!request.body || request.method === 'GET' || request.method === 'HEAD') return request
-  const type = request.headers.get('content-type')?.split(';')[0]?.trim().toLowerCase()
-  if (type !== 'application/json') throw new Problem('unsupported_media_type')
+  if (!isJson(request.headers.get('content-type'))) throw new Problem('unsupported_media_type')
   if (!request.headers.has('transfer-encoding')) return request
   const { url, method, headers, signal } = request
-  return new Request(url, { method, headers, signal, body: await readChunks(request) })
+  const body = await readChunks(request)
+  return new Request(url, { method, headers, signal, ...(body.length > 0 && { body }) })
 }
 
 /** A problem as a whole answer, for what stands outside of an app. */

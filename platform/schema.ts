@@ -10,6 +10,9 @@ export const eg = <Schema extends TSchema>(schema: Schema, example: Static<Schem
   ...(description && { description })
 })
 
+/** A body that may be left out. `t.Optional` would not do: Elysia then checks no list, text, number or `null` that is sent in its place. */
+export const OptionalBody = <Schema extends TSchema>(schema: Schema) => t.Union([schema, t.Undefined()])
+
 /** A UUIDv7 in its canonical form. */
 export const Uuid = t.String({
   pattern: '^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$',
@@ -48,7 +51,7 @@ export const isUuid = (part: unknown): part is string => typeof part === 'string
 export const Instant = t.String({
   pattern: '^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}(:\\d{2}(\\.\\d{1,3})?)?Z$',
   examples: ['2027-01-05T11:00:00Z'],
-  error: 'must be an instant in UTC such as 2027-01-05T11:00:00Z'
+  error: 'must be an instant such as 2027-01-05T11:00:00Z'
 })
 /** A calendar date. Whether it exists is for `dateOf` to say. */
 export const LocalDate = t.String({

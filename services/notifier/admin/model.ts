@@ -1,5 +1,5 @@
 import { t } from 'elysia'
-import { eg, IdOf, Instant, PageOf, PageQuery } from '#platform/schema'
+import { eg, IdOf, Instant, OptionalBody, PageOf, PageQuery } from '#platform/schema'
 
 const statuses = ['pending', 'sending', 'sent', 'failed', 'superseded'] as const
 /** Where a mail stands. */
@@ -58,6 +58,6 @@ export const DeadLetter = t.Object({
 /** A page of them. */
 export const DeadLetterPage = PageOf(DeadLetter)
 /** Which to put back; without a body all. */
-export const Replay = t.Optional(t.Object({ ids: t.Optional(t.Array(IdOf('dead letter'), { minItems: 1, maxItems: 1000 })) }))
+export const Replay = OptionalBody(t.Object({ ids: t.Optional(t.Array(IdOf('dead letter'), { minItems: 1, maxItems: 1000 })) }))
 /** How many were put back. */
 export const Replayed = t.Object({ replayed: t.Number({ examples: [1] }) })
