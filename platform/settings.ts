@@ -33,6 +33,14 @@ function isNetwork(entry: string): boolean {
   return most !== undefined && more.length === 0 && (bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= most))
 }
 
+/** The sender of every mail, which is also the organizer of every calendar entry. */
+export const mailFrom = () =>
+  Type.String({
+    pattern: '^([^<>"\\r\\n]+ )?<?[^\\s<>@,;:"]+@[^\\s<>@,;:"]+>?$',
+    default: 'Health&Med <no-reply@healthmed.localhost>',
+    examples: ['Health&Med <no-reply@example.com>']
+  })
+
 /** What every process reads besides its own settings. */
 export const commonSettings = {
   PORT: whole(0, 65535, { examples: [8080] }),

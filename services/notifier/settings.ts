@@ -1,5 +1,5 @@
 import { Type } from '@sinclair/typebox'
-import { commonSettings, readSettings, text, url, whole } from '#platform/settings'
+import { commonSettings, mailFrom, readSettings, text, url, whole } from '#platform/settings'
 
 /** What the notifier reads from its environment. `SMTP_CONNECTIONS` is how many mails may be under way at once. */
 export const settingsSchema = Type.Object({
@@ -10,11 +10,7 @@ export const settingsSchema = Type.Object({
   AUTH_URL: text({ examples: ['http://auth:8000'] }),
   SMTP_URL: url('smtp|smtps', { examples: ['smtp://user:secret@mail.example.com:587'] }),
   SMTP_CONNECTIONS: whole(1, 100, { default: 10 }),
-  MAIL_FROM: Type.String({
-    pattern: '^([^<>"\\r\\n]+ )?<?[^\\s<>@,;:"]+@[^\\s<>@,;:"]+>?$',
-    default: 'Health&Med <no-reply@healthmed.localhost>',
-    examples: ['Health&Med <no-reply@example.com>']
-  }),
+  MAIL_FROM: mailFrom(),
   PUBLIC_URL: url('https?', { default: 'http://localhost:8080' })
 })
 

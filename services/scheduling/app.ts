@@ -1,4 +1,5 @@
 import { Elysia } from 'elysia'
+import type { Mailbox } from '#platform/calendar'
 import type { Verify } from '#platform/caller'
 import type { Sql } from '#platform/db'
 import { docs } from '#platform/docs'
@@ -27,6 +28,8 @@ export type Needs = {
   limits: Limits
   verification: 'required' | 'optional'
   publicUrl: string
+  /** Who invites, as the mails name it. */
+  organizer: Mailbox
   changes: Changes
   checks: Check[]
 }

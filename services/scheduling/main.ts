@@ -1,5 +1,6 @@
 import SQL from 'sql-template-strings'
 import { connectBus } from '#platform/bus'
+import { mailboxOf } from '#platform/calendar'
 import { verifierOf } from '#platform/caller'
 import { connect, rows } from '#platform/db'
 import { handlerOf, listen } from '#platform/http'
@@ -38,6 +39,7 @@ const app = scheduling({
   limits: { inAll: settings.BOOKING_LIMIT, perSpecialty: settings.BOOKING_LIMIT_PER_SPECIALTY },
   verification: settings.EMAIL_VERIFICATION,
   publicUrl: settings.PUBLIC_URL,
+  organizer: mailboxOf(settings.MAIL_FROM),
   changes,
   checks: [
     { name: 'database', critical: true, up: async () => (await rows(sql, SQL`select 1 as up`)).length === 1 },

@@ -60,6 +60,9 @@ export type Call = { as?: { id: string } | undefined; body?: unknown; headers?: 
 /** What a doctor of a test differs in from the standard one. */
 export type Practice = { profile?: Partial<ProfileWish>; slotMinutes?: number; rules?: ScheduleWish['rules']; user?: Partial<UserSnapshot> }
 
+/** Who invites in tests. */
+export const organizer = { name: 'Health&Med', address: 'no-reply@healthmed.example' }
+
 /** The scheduling service in this process on a database of its own, with as many replicas as asked for, and a clock that the test moves. */
 export type Rig = Awaited<ReturnType<typeof startRig>>
 
@@ -72,7 +75,17 @@ export async function startRig({ replicas = 1, max = 10, limits = { perSpecialty
   const pools = [database.sql, ...Array.from({ length: replicas - 1 }, () => connect(database.url, { name: 'replica', max }))]
   const changes = await Promise.all(pools.map(followChanges))
   const handlers = pools.map((sql, index) => {
-    const needs = { sql, verify, endWith, clock, limits, verification: 'required' as const, publicUrl: 'http://localhost:8080', checks: [] }
+    const needs = {
+      sql,
+      verify,
+      endWith,
+      clock,
+      limits,
+      verification: 'required' as const,
+      publicUrl: 'http://localhost:8080',
+      organizer,
+      checks: []
+    }
     return handlerOf(scheduling({ ...needs, changes: changes[index] as Awaited<ReturnType<typeof followChanges>> }))
   })
   const tokens = new Map<string, string>()

@@ -1,4 +1,5 @@
-import ical, { ICalAttendeeRole, ICalAttendeeStatus, ICalAttendeeType, ICalCalendarMethod, ICalEventStatus } from 'ical-generator'
+import ical, { ICalAttendeeRole, ICalAttendeeStatus, ICalAttendeeType, ICalCalendarMethod } from 'ical-generator'
+import { entryStatusOf, type Mailbox, mailtoAddress, sequenceOf, uidOf } from '#platform/calendar'
 import type { Locale } from '../people/queries.ts'
 
 /** What a calendar entry is made of. */
@@ -6,20 +7,18 @@ export type Entry = {
   method: 'REQUEST' | 'CANCEL'
   appointmentId: string
   /** The appointment's version: it rises with each change and stays the same when a mail is sent again. */
-  sequence: number
+  version: number
+  status: string
   /** When the change was made. */
   stamp: Date
   start: Date
   end: Date
-  confirmed: boolean
   /** Whom the recipient meets. */
   with: string
   locale: Locale
-  organizer: Address
-  attendee: Address
+  organizer: Mailbox
+  attendee: Mailbox
 }
-/** A mailbox: a name to show and a bare address. */
-export type Address = { name: string; address: string }
 
 const words = { 'pt-BR': 'Consulta com', en: 'Appointment with' }
 
@@ -30,19 +29,19 @@ export function calendarPart(entry: Entry): string {
     method: entry.method === 'REQUEST' ? ICalCalendarMethod.REQUEST : ICalCalendarMethod.CANCEL
   })
   calendar.createEvent({
-    id: `${entry.appointmentId}@healthmed`,
-    sequence: entry.sequence,
+    id: uidOf(entry.appointmentId),
+    sequence: sequenceOf(entry),
     stamp: entry.stamp,
     start: entry.start,
     end: entry.end,
     // no specialty and no reason: a summary shows on lock screens and shared calendars
     summary: `${words[entry.locale]} ${entry.with}`,
-    status: statusOf(entry),
-    organizer: { name: entry.organizer.name, email: entry.organizer.address },
+    status: entryStatusOf(entry.status),
+    organizer: { name: entry.organizer.name || entry.organizer.address, email: mailtoAddress(entry.organizer.address) },
     attendees: [
       {
         name: entry.attendee.name,
-        email: entry.attendee.address,
+        email: mailtoAddress(entry.attendee.address),
         role: ICalAttendeeRole.REQ,
         type: ICalAttendeeType.INDIVIDUAL,
         status: ICalAttendeeStatus.ACCEPTED,
@@ -51,9 +50,4 @@ export function calendarPart(entry: Entry): string {
     ]
   })
   return `${calendar.toString().trimEnd()}\r\n`
-}
-
-function statusOf({ method, confirmed }: Entry): ICalEventStatus {
-  if (method === 'CANCEL') return ICalEventStatus.CANCELLED
-  return confirmed ? ICalEventStatus.CONFIRMED : ICalEventStatus.TENTATIVE
 }

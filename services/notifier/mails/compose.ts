@@ -1,6 +1,8 @@
 import type { SendMailOptions } from 'nodemailer'
+import { type Mailbox, mailboxOf } from '#platform/calendar'
+import { oneLine } from '#platform/text'
 import type { Locale, Person } from '../people/queries.ts'
-import { type Address, calendarPart } from './calendar.ts'
+import { calendarPart } from './calendar.ts'
 import { toHtml, toText } from './html.ts'
 import type { Facts, MailData, Template } from './model.ts'
 import { english } from './words-en.ts'
@@ -20,7 +22,7 @@ export type Draft = {
   patient: Pick<Person, 'name'> | null
 }
 /** Who writes, and where links lead. */
-export type Sender = { from: Address; publicUrl: string }
+export type Sender = { from: Mailbox; publicUrl: string }
 
 const words = { 'pt-BR': portuguese, en: english }
 const somebody = {
@@ -83,17 +85,17 @@ function actorOf({ appointment }: MailData, recipient: Person): Facts['by'] {
 
 const withCrm = (name: string, crm: string | null) => oneLine(crm ? `${name} (CRM ${crm})` : name)
 
-function calendarOf(draft: Draft, facts: Facts, organizer: Address, attendee: Address) {
+function calendarOf(draft: Draft, facts: Facts, organizer: Mailbox, attendee: Mailbox) {
   const { appointmentId, version, data, recipient, doctor } = draft
   if (!data.appointment || !data.calendar || !appointmentId || version === null) return undefined
   const content = calendarPart({
     method: data.calendar,
     appointmentId,
-    sequence: version,
+    version,
+    status: data.appointment.status,
     stamp: draft.eventAt,
     start: new Date(data.appointment.start),
     end: new Date(data.appointment.end),
-    confirmed: data.appointment.status === 'confirmed',
     with: recipient.role === 'doctor' ? facts.patient : oneLine(doctor?.name ?? facts.doctor),
     locale: facts.locale,
     organizer,
@@ -102,20 +104,10 @@ function calendarOf(draft: Draft, facts: Facts, organizer: Address, attendee: Ad
   return { content, contentType: `text/calendar; charset=utf-8; method=${data.calendar}`, contentTransferEncoding: 'base64' as const }
 }
 
-function addressOf({ name, email }: Person): Address {
+function addressOf({ name, email }: Person): Mailbox {
   if (!email || email.length > 254 || !onlyAddress.test(email)) throw new Error('the recipient has no address that can be written to')
   return { name: oneLine(name ?? ''), address: email }
 }
 
-/** One line of text: whatever could end a header line or hide in it becomes a space. */
-export const oneLine = (text: string): string =>
-  text
-    .replace(/[\p{Cc}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]+/gu, ' ')
-    .replace(/ {2,}/g, ' ')
-    .trim()
-
 /** The sender that `MAIL_FROM` names. */
-export function senderOf(mailFrom: string, publicUrl: string): Sender {
-  const [, name = '', address = mailFrom] = /^(.*?)\s*<([^<>]+)>$/.exec(mailFrom) ?? []
-  return { from: { name, address }, publicUrl }
-}
+export const senderOf = (mailFrom: string, publicUrl: string): Sender => ({ from: mailboxOf(mailFrom), publicUrl })

@@ -79,7 +79,7 @@ const bookingRoute = (needs: Needs) =>
     }
   )
 
-const readingRoutes = ({ sql, verify }: Needs) =>
+const readingRoutes = ({ sql, verify, organizer }: Needs) =>
   new Elysia({ name: 'own appointments', prefix: '/v1/appointments' })
     .use(bearer(verify, 'patient', 'doctor'))
     .get('', ({ who, query }) => listOwn(sql, who, query), {
@@ -143,7 +143,7 @@ const readingRoutes = ({ sql, verify }: Needs) =>
     .get(
       '/:id/calendar.ics',
       async ({ who, params, set }) => {
-        const file = calendarFile([await readOwn(sql, who, params.id)], who.role)
+        const file = calendarFile([await readOwn(sql, who, params.id)], who.role, organizer)
         set.headers['content-type'] = 'text/calendar; charset=utf-8'
         set.headers['content-disposition'] = 'attachment; filename="appointment.ics"'
         return file

@@ -1,4 +1,5 @@
 import SQL from 'sql-template-strings'
+import type { Mailbox } from '#platform/calendar'
 import type { Caller, Role } from '#platform/caller'
 import { maybeOne, run, type Sql, transaction } from '#platform/db'
 import { Problem } from '#platform/problem'
@@ -27,7 +28,7 @@ export async function newFeed(sql: Sql, who: Caller, publicUrl: string, now: Tem
 }
 
 /** The calendar behind a secret address: from 90 days ago on. Throws `not_found`. */
-export async function readFeed(sql: Sql, file: string, now: Temporal.Instant): Promise<string> {
+export async function readFeed(sql: Sql, file: string, organizer: Mailbox, now: Temporal.Instant): Promise<string> {
   const token = file.replace(/\.ics$/, '')
   const feed = await maybeOne<{ personId: string; role: Role }>(
     sql,
@@ -37,5 +38,5 @@ export async function readFeed(sql: Sql, file: string, now: Temporal.Instant): P
   if (!feed) throw new Problem('not_found')
   const from = new Date(now.epochMilliseconds - PAST_DAYS * 86_400_000)
   const question = { partyId: feed.personId, role: feed.role, status: null, from, to: null, descending: false, after: null, limit: SHOWN }
-  return calendarFile(await listAppointments(sql, question), feed.role)
+  return calendarFile(await listAppointments(sql, question), feed.role, organizer)
 }

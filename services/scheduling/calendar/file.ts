@@ -1,39 +1,34 @@
-import ical, { ICalCalendarMethod, ICalEventStatus } from 'ical-generator'
+import ical, { ICalCalendarMethod, type ICalEventData } from 'ical-generator'
+import { entryStatusOf, type Mailbox, mailtoAddress, sequenceOf, uidOf } from '#platform/calendar'
 import type { AppointmentRow } from '../appointments/model.ts'
-import type { Status } from '../appointments/states.ts'
 
-/** The `UID` of an appointment's calendar entry, for ever the same, here and in mails. */
-export const uidOf = (id: string): string => `${id}@healthmed`
+/** What a calendar entry shows of an appointment. */
+export type EntryRow = Pick<
+  AppointmentRow,
+  'id' | 'doctorName' | 'patientName' | 'start' | 'end' | 'status' | 'version' | 'createdAt' | 'updatedAt'
+>
 
-const states: Partial<Record<Status, ICalEventStatus>> = {
-  requested: ICalEventStatus.TENTATIVE,
-  confirmed: ICalEventStatus.CONFIRMED,
-  completed: ICalEventStatus.CONFIRMED,
-  no_show: ICalEventStatus.CONFIRMED
-}
-
-/**
- * Appointments as an iCalendar file (RFC 5545) for one of its readers; times in UTC, lines folded, `SEQUENCE` is the version less one. No reason or
- * specialty: a calendar is often shared.
- */
-export function calendarFile(rows: AppointmentRow[], reader: string, name = 'Health&Med'): string {
+/** Appointments as an iCalendar file (RFC 5545) for one of its readers; times in UTC, lines folded. No reason or specialty: a calendar is often shared. */
+export function calendarFile(rows: EntryRow[], reader: string, organizer: Mailbox, name = 'Health&Med'): string {
   const calendar = ical({
     name,
     prodId: { company: 'Health&Med', product: 'scheduling', language: 'EN' },
     method: ICalCalendarMethod.PUBLISH
   })
-  for (const row of rows) {
-    calendar.createEvent({
-      id: uidOf(row.id),
-      start: row.start,
-      end: row.end,
-      stamp: row.updatedAt,
-      created: row.createdAt,
-      lastModified: row.updatedAt,
-      sequence: row.version - 1,
-      status: states[row.status] ?? ICalEventStatus.CANCELLED,
-      summary: `Health&Med: ${reader === 'doctor' ? row.patientName : row.doctorName}`
-    })
-  }
+  for (const row of rows) calendar.createEvent(entryOf(row, reader, organizer))
   return calendar.toString()
 }
+
+const entryOf = (row: EntryRow, reader: string, organizer: Mailbox): ICalEventData => ({
+  id: uidOf(row.id),
+  start: row.start,
+  end: row.end,
+  stamp: row.updatedAt,
+  created: row.createdAt,
+  lastModified: row.updatedAt,
+  sequence: sequenceOf(row),
+  status: entryStatusOf(row.status),
+  summary: `Health&Med: ${reader === 'doctor' ? row.patientName : row.doctorName}`,
+  // METHOD:PUBLISH asks for one (RFC 5546), and it is that of the mails
+  organizer: { name: organizer.name || organizer.address, email: mailtoAddress(organizer.address) }
+})

@@ -10,12 +10,12 @@ const Feed = t.Object({
 })
 
 /** The secret calendar address of a person. */
-export const calendarRoutes = ({ sql, verify, clock, publicUrl }: Needs) =>
+export const calendarRoutes = ({ sql, verify, clock, publicUrl, organizer }: Needs) =>
   new Elysia({ name: 'calendar' })
     .get(
       '/v1/calendar-feed/:file',
       async ({ params, set }) => {
-        const feed = await readFeed(sql, params.file, clock())
+        const feed = await readFeed(sql, params.file, organizer, clock())
         set.headers['content-type'] = 'text/calendar; charset=utf-8'
         set.headers['cache-control'] = 'private, max-age=300'
         return feed
