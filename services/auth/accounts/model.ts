@@ -28,7 +28,8 @@ export const Password = t.String({
   minLength: 1,
   maxLength: 1024,
   examples: ['uma frase que ninguem adivinha'],
-  description: '12 to 128 characters of any kind, none that many people use, without the name of the e-mail address'
+  description:
+    '12 to 128 characters of any kind, not easy to guess (zxcvbn, with words of Portuguese and of the person), without the name of the email address. A sentence of four words or more does.'
 })
 /** The password that a person has. */
 export const CurrentPassword = t.String({ minLength: 1, maxLength: 1024, examples: ['uma frase que ninguem adivinha'] })

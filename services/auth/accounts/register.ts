@@ -47,7 +47,7 @@ export async function register(needs: Needs, wish: Registration, client: Client,
     locale: wish.locale ?? 'pt-BR',
     timezone: zoneOf(wish.timezone ?? 'America/Sao_Paulo')
   } as const
-  requireStrong(wish.password, email)
+  await requireStrong(wish.password, { name: fields.name, email, cpf, crm })
   await refuseTaken(needs, fields, client, now)
   const passwordHash = await passwords.hash(wish.password)
   const approval = crm === null ? null : doctorApproval === 'auto' ? 'approved' : 'pending'

@@ -7,7 +7,7 @@ import type { Needs } from '../app.ts'
 import { attemptOn, forgive } from '../attempts/throttle.ts'
 import { record } from '../audit/record.ts'
 import { endSessions } from '../sessions/end.ts'
-import { requireStrong } from './policy.ts'
+import { knownOf, requireStrong } from './policy.ts'
 import { requirePassword } from './prove.ts'
 
 type Wish = { currentPassword: string; newPassword: string }
@@ -21,7 +21,7 @@ export async function changePassword(
   now: Temporal.Instant
 ): Promise<void> {
   const account = await requirePassword(needs, 'password_change', who.id, wish.currentPassword, client, now)
-  requireStrong(wish.newPassword, account.email)
+  await requireStrong(wish.newPassword, knownOf(account, needs.seal))
   const passwordHash = await needs.passwords.hash(wish.newPassword)
   await transaction(needs.sql, async (tx) => {
     const current = await lockAccount(tx, who.id)

@@ -1,17 +1,16 @@
 import SQL from 'sql-template-strings'
-import type { Client } from '#platform/client'
 import { maybeOne, transaction } from '#platform/db'
 import { describeError, log } from '#platform/log'
 import { announce } from '#platform/outbox'
 import { Problem } from '#platform/problem'
-import { lockAccount, savePassword } from '../accounts/queries.ts'
+import { findAccount, lockAccount, savePassword } from '../accounts/queries.ts'
 import { saveAndTell } from '../accounts/tell.ts'
 import type { Needs } from '../app.ts'
 import { forgiveAll } from '../attempts/throttle.ts'
 import { record } from '../audit/record.ts'
 import { revokeAccess } from '../sessions/end.ts'
 import { findMailToken, makeMailToken, useMailToken } from '../tokens/mail.ts'
-import { requireStrong } from './policy.ts'
+import { knownOf, requireStrong } from './policy.ts'
 
 /** Work that begins a while after its request was answered, so that neither this answer nor the next is slower for it; a process that stops waits for it. */
 export type Afterwards = { later: (work: () => Promise<void>) => void; settled: () => Promise<void> }
@@ -52,8 +51,9 @@ export async function resetPassword(needs: Needs, { token, newPassword }: { toke
   const { sql, seal, passwords } = needs
   // looked at first, so that a guessed token costs no hash; used up below
   const userId = await transaction(sql, (tx) => findMailToken(tx, token, 'reset', now))
-  const person = await maybeOne<{ email: string }>(sql, SQL`select email from users where id = ${userId}`)
-  requireStrong(newPassword, person?.email ?? '')
+  const person = await findAccount(sql, userId)
+  if (!person) throw new Problem('mail_token_invalid')
+  await requireStrong(newPassword, knownOf(person, seal))
   const passwordHash = await passwords.hash(newPassword)
   await transaction(sql, async (tx) => {
     await useMailToken(tx, token, 'reset', now)
