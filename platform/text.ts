@@ -1,8 +1,11 @@
-import tlds from 'tlds'
+import { createRequire } from 'node:module'
 
 /*
  * What people write and other people read: names, reasons, descriptions. This file owns the rules; the schemas of `schema.ts` and the mails apply them.
  */
+
+// required and not imported: Bun gives a JSON file that one module imports and another requires (mailparser does) to the second as a broken array
+const tlds: string[] = createRequire(import.meta.url)('tlds')
 
 /** Characters that show nothing or change the direction of what follows: controls, format characters, separators, fillers. */
 const hidden = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/u
