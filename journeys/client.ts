@@ -76,7 +76,9 @@ export async function newPatient(system: System, more: Record<string, unknown> =
   const patient = await register(system, '/v1/auth/patients', more)
   const token = await system.mailbox.tokenFor(patient.email)
   await call(system, 'POST', '/v1/auth/email/verify', { body: { token } })
-  return { ...patient, token: (await logIn(system, patient.email)).accessToken }
+  // the first proof of the address has ended the session from before
+  const { accessToken, refreshToken } = await logIn(system, patient.email)
+  return { ...patient, token: accessToken, refreshToken }
 }
 
 let adminToken: { of: string; token: string } | undefined

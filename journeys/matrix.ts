@@ -76,6 +76,7 @@ export const matrix: Record<string, Row> = {
   'POST /v1/admin/doctors/:id/approve': { access: 'admin', subject: 'pending doctor', status: 200 },
   'POST /v1/admin/doctors/:id/reject': { access: 'admin', subject: 'pending doctor', body: reason, status: 200 },
   'POST /v1/admin/users/:id/disable': { access: 'admin', subject: 'some patient', status: 200 },
+  'POST /v1/admin/users/:id/reset-mfa': { access: 'admin', subject: 'some patient', body: reason, status: 200 },
   'POST /v1/admin/users/:id/enable': { access: 'admin', subject: 'some patient', status: 200 },
 
   'GET /v1/specialties': { access: 'public', status: 200 },

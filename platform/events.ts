@@ -60,6 +60,8 @@ const authEvents = {
   'healthmed.user.verification_requested.v1': MailToken,
   'healthmed.user.password_reset_requested.v1': MailToken,
   'healthmed.user.locked_out.v1': data({ id: Id, until: Moment }),
+  /** The second factor was activated or removed by the person, reset by an admin (`reason`), or voided with the first proof of the email address. */
+  'healthmed.user.second_factor_changed.v1': data({ id: Id, change: Type.String(), reason: nullable(Type.String()) }),
   'healthmed.doctor.approved.v1': data({ id: Id }),
   'healthmed.doctor.rejected.v1': data({ id: Id, reason: Type.String() })
 } as const

@@ -10,6 +10,7 @@ type ToPerson = Event<
   | 'healthmed.user.verification_requested.v1'
   | 'healthmed.user.password_reset_requested.v1'
   | 'healthmed.user.locked_out.v1'
+  | 'healthmed.user.second_factor_changed.v1'
   | 'healthmed.doctor.approved.v1'
   | 'healthmed.doctor.rejected.v1'
 >
@@ -20,6 +21,10 @@ const tell = (template: Template) => async (tx: Db, event: ToPerson) => {
   const { id, ...account } = event.data
   if (person?.email) await enqueue(tx, event, [{ template, recipientId: id, data: { account } }])
 }
+
+/** Writes the person that the second factor came or went. */
+const tellSecondFactor = (tx: Db, event: Event<'healthmed.user.second_factor_changed.v1'>) =>
+  tell(event.data.change === 'activated' ? 'second_factor_on' : 'second_factor_off')(tx, event)
 
 /** Writes the first of a waiting list that a slot is kept for them. */
 async function offer(tx: Db, event: Event<'healthmed.waitlist.offered.v1'>) {
@@ -36,6 +41,7 @@ export const handlers: Handlers = {
   'healthmed.user.verification_requested.v1': tell('verify_email'),
   'healthmed.user.password_reset_requested.v1': tell('password_reset'),
   'healthmed.user.locked_out.v1': tell('locked_out'),
+  'healthmed.user.second_factor_changed.v1': tellSecondFactor,
   'healthmed.doctor.approved.v1': tell('doctor_approved'),
   'healthmed.doctor.rejected.v1': tell('doctor_rejected'),
   'healthmed.appointment.requested.v1': follow('appointment_requested'),

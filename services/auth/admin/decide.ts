@@ -49,7 +49,7 @@ export const enable = (needs: Needs, adminId: string, id: string, now: Temporal.
 type Act = { adminId: string; id: string; action: Action }
 
 /** Runs an admin's act on a locked account and writes it down; an act that changes nothing (undefined) leaves no trace. */
-async function decide(
+export async function decide(
   { sql, seal }: Needs,
   { adminId, id, action }: Act,
   now: Temporal.Instant,

@@ -6,6 +6,7 @@ import { Approval, doctorExample, Role, User } from '../accounts/model.ts'
 import type { Needs } from '../app.ts'
 import { approve, disable, enable, reject } from './decide.ts'
 import { listUsers } from './list.ts'
+import { resetMfa } from './reset-mfa.ts'
 
 /** What admins do with accounts. */
 export const adminRoutes = (needs: Needs) =>
@@ -71,5 +72,17 @@ export const adminRoutes = (needs: Needs) =>
         description:
           'The person can log in again. Ended sessions and cancelled appointments do not come back; an account that is not disabled stays as it is.',
         answer: 'The account, enabled'
+      })
+    })
+    .post('/users/:id/reset-mfa', ({ who, params, body }) => resetMfa(needs, who.id, params.id, body.reason, needs.clock()), {
+      params: ById('user'),
+      body: t.Object({ reason: eg(Reason, 'Lost the phone; identity checked at the counter', 'The person reads it in the email') }),
+      response: { 200: User },
+      detail: about({
+        summary: "Remove a person's lost second factor",
+        description:
+          'The next login asks for no code, recovery codes are void, and the person gets an email with the reason. Check who asks before you do this. A person without a second factor stays as they are, and nothing is recorded. Nobody can do it for the own account (`conflict`).',
+        answer: 'The account',
+        problems: ['conflict']
       })
     })

@@ -15,6 +15,8 @@ export type Action =
   | 'email_verified'
   | 'mfa_activated'
   | 'mfa_removed'
+  | 'mfa_reset'
+  | 'mfa_voided'
   | 'recovery_code_used'
   | 'doctor_approved'
   | 'doctor_rejected'

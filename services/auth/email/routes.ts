@@ -20,7 +20,7 @@ export const emailRoutes = (needs: Needs) =>
         detail: about({
           summary: 'Verify an address with the token of the mail',
           description:
-            'The token is good once and for 24 hours, and needs no log-in. Booking is open within moments, also with an access token from before.',
+            'The token is good once and for 24 hours, and needs no login. The first proof of an address ends what was set up before it, by whomever: every session (log in again; older tokens stop working within 2 s), a second factor, and the calendar feed. Booking is open within moments.',
           answer: 'The address is verified',
           problems: ['mail_token_invalid']
         })

@@ -5,7 +5,9 @@ import { lockAccount } from '../accounts/queries.ts'
 import { saveAndTell } from '../accounts/tell.ts'
 import type { Needs } from '../app.ts'
 import { record } from '../audit/record.ts'
+import { revokeAccess } from '../sessions/end.ts'
 import { makeMailToken, useMailToken } from '../tokens/mail.ts'
+import { voidSecondFactor } from './first-proof.ts'
 
 /** Has a mail sent with a token that proves the address; gives false where enough were sent in the last hour. */
 export async function askToVerify(tx: Db, userId: string, now: Temporal.Instant): Promise<boolean> {
@@ -14,13 +16,20 @@ export async function askToVerify(tx: Db, userId: string, now: Temporal.Instant)
   return token !== undefined
 }
 
-/** The address is the person's own: the token came back. Throws `token_invalid` (400). */
+/**
+ * The address is the person's own: the token came back. The first proof voids what was set up before it: second factor, feed and sessions. Throws `token_invalid`
+ * (400).
+ */
 export const verifyEmail = ({ sql }: Needs, token: string, now: Temporal.Instant) =>
   transaction(sql, async (tx) => {
     const userId = await useMailToken(tx, token, 'verify', now)
     const account = await lockAccount(tx, userId)
     if (!account) throw new Problem('mail_token_invalid')
-    if (!account.emailVerified) await saveAndTell(tx, { ...account, emailVerified: true }, now)
+    if (!account.emailVerified) {
+      await voidSecondFactor(tx, account, now)
+      await saveAndTell(tx, { ...account, emailVerified: true }, now)
+      await revokeAccess(tx, userId, 'email_verified', now)
+    }
     await record(tx, { actorId: userId, action: 'email_verified' }, now)
   })
 

@@ -1,24 +1,37 @@
 import SQL from 'sql-template-strings'
 import type { Client } from '#platform/client'
-import { type Db, maybeOne, run, transaction } from '#platform/db'
+import { type Db, run, transaction } from '#platform/db'
 import { Problem } from '#platform/problem'
+import { invalid } from '#platform/schema'
 import { sealedFor } from '../accounts/model.ts'
 import type { Needs } from '../app.ts'
 import { attemptOn, countFailure, lockOf, tooMany } from '../attempts/throttle.ts'
 import { record } from '../audit/record.ts'
 import { requirePassword } from '../passwords/prove.ts'
+import { lockCaller } from '../sessions/own.ts'
 import { newRecoveryCodes, newTotp, recoveryHash, useRecoveryCode, useTotp } from './codes.ts'
+import { dropSecondFactor, tellSecondFactor } from './remove.ts'
 import { hasSecondStep } from './second-step.ts'
 
-type Who = { id: string; name: string }
+type Who = { id: string; sid: string }
 
-/** Begins with an authenticator: it counts only after `activate`, and a new call replaces one that is not active. Throws `conflict` where one is. */
-export const startTotp = ({ sql, seal }: Needs, who: Who, now: Temporal.Instant) =>
-  transaction(sql, async (tx) => {
-    const person = await maybeOne<{ email: string }>(tx, SQL`select email from users where id = ${who.id} for update`)
-    if (!person) throw new Problem('token_revoked')
+/** So long after its login a session counts as proven: the password was just given. */
+const FRESH_MS = 5 * 60_000
+
+/**
+ * Begins with an authenticator: it counts only after `activate`, and a new call replaces one that is not active. It takes the password, unless the session
+ * was opened with it a moment ago. Throws `validation_failed`, `invalid_credentials`, `too_many_attempts`; `conflict` where a second factor is active.
+ */
+export async function startTotp(needs: Needs, who: Who, password: string | undefined, client: Client, now: Temporal.Instant) {
+  const { sql, seal } = needs
+  if (password !== undefined) await requirePassword(needs, 'second_factor', who.id, password, client, now)
+  return transaction(sql, async (tx) => {
+    const { account, openedAt } = await lockCaller(tx, who)
+    if (password === undefined && now.epochMilliseconds - openedAt.getTime() > FRESH_MS) {
+      throw invalid('/password', 'is required: your login was more than five minutes ago')
+    }
     if (await hasSecondStep(tx, who.id)) throw new Problem('conflict', 'Two-step log-in is on; turn it off first')
-    const totp = newTotp(person.email)
+    const totp = newTotp(account.email)
     const sealed = seal.seal(totp.secret, sealedFor(who.id, 'totp'))
     await run(
       tx,
@@ -27,10 +40,12 @@ export const startTotp = ({ sql, seal }: Needs, who: Who, now: Temporal.Instant)
     )
     return totp
   })
+}
 
 /** Turns two-step log-in on with the first code and gives ten recovery codes, which are shown this once. Throws `mfa_invalid`, `conflict`. */
 export const activateTotp = async (needs: Needs, who: Who, code: string, client: Client, now: Temporal.Instant) => {
   const codes = await proved(needs, who.id, client, now, async (tx) => {
+    await lockCaller(tx, who)
     if (await hasSecondStep(tx, who.id)) throw new Problem('conflict', 'Two-step log-in is on already')
     if (!(await useTotp(tx, needs.seal, who.id, code, now))) return undefined
     await run(tx, SQL`update totp set activated_at = ${new Date(now.epochMilliseconds)} where user_id = ${who.id}`)
@@ -42,6 +57,7 @@ export const activateTotp = async (needs: Needs, who: Who, code: string, client:
           select ${who.id}::uuid, unnest(${recoveryCodes.map((one) => recoveryHash(who.id, one))}::text[])`
     )
     await record(tx, { actorId: who.id, action: 'mfa_activated' }, now)
+    await tellSecondFactor(tx, who.id, 'activated')
     return recoveryCodes
   })
   return { recoveryCodes: codes }
@@ -59,8 +75,8 @@ export async function removeTotp(
   await proved(needs, who.id, client, now, async (tx) => {
     const right = (await useTotp(tx, needs.seal, who.id, code, now)) || (await useRecoveryCode(tx, who.id, code, now))
     if (!right) return undefined
-    await run(tx, SQL`delete from totp where user_id = ${who.id}`)
-    await run(tx, SQL`delete from recovery_codes where user_id = ${who.id}`)
+    await dropSecondFactor(tx, who.id)
+    await tellSecondFactor(tx, who.id, 'removed')
     await record(tx, { actorId: who.id, action: 'mfa_removed' }, now)
     return true
   })

@@ -2,8 +2,8 @@ import { Problem } from '#platform/problem'
 
 /** The time of an estimate grows with the square of the length, and what follows these characters makes a password only stronger. */
 const CHARACTERS = 32
-/** Estimates take some 2 to 40 ms each, one after the other: who would wait longer than about a second is refused. */
-const MAX_WAITING = 64
+/** Estimates take some 2 to 40 ms each, one after the other: a caller who would wait for more than this many is refused. */
+const MAX_WAITING = 128
 /** The thread and its dictionaries go after this time without work. */
 const IDLE_MS = 30_000
 

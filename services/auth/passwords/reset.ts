@@ -8,6 +8,7 @@ import { saveAndTell } from '../accounts/tell.ts'
 import type { Needs } from '../app.ts'
 import { forgiveAll } from '../attempts/throttle.ts'
 import { record } from '../audit/record.ts'
+import { voidSecondFactor } from '../email/first-proof.ts'
 import { revokeAccess } from '../sessions/end.ts'
 import { findMailToken, makeMailToken, useMailToken } from '../tokens/mail.ts'
 import { knownOf, requireStrong } from './policy.ts'
@@ -45,7 +46,7 @@ export const forgot = ({ sql, afterwards: { later } }: Needs, email: string, now
 
 /**
  * Sets a new password with the token of a mail; every session ends, and failed attempts are forgotten. The token came by mail, so it proves the
- * address as well. Throws `token_invalid` (400), `weak_password`, `overloaded`.
+ * address as well; where that is its first proof, the second factor is void. Throws `token_invalid` (400), `weak_password`, `overloaded`.
  */
 export async function resetPassword(needs: Needs, { token, newPassword }: { token: string; newPassword: string }, now: Temporal.Instant) {
   const { sql, seal, passwords } = needs
@@ -60,6 +61,7 @@ export async function resetPassword(needs: Needs, { token, newPassword }: { toke
     const account = await lockAccount(tx, userId)
     if (!account) throw new Problem('mail_token_invalid')
     await savePassword(tx, userId, passwordHash, new Date(now.epochMilliseconds))
+    await voidSecondFactor(tx, account, now)
     if (!account.emailVerified) await saveAndTell(tx, { ...account, emailVerified: true }, now)
     await forgiveAll(tx, seal, userId)
     await revokeAccess(tx, userId, 'password_reset', now)

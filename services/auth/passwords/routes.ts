@@ -44,7 +44,7 @@ export const passwordRoutes = (needs: Needs) =>
         detail: about({
           summary: 'Set a new password with the token of the mail',
           description:
-            'Every session of the person ends, failed attempts are forgotten and every lock of the account is lifted, and the address counts as verified, for the mail has arrived. A weak password does not use the token up.',
+            'Every session of the person ends, failed attempts are forgotten and every lock of the account is lifted, and the address counts as verified, for the mail has arrived. Where it was not verified before, a second factor that was set up is removed. The calendar feed is void. A weak password does not use the token up.',
           answer: 'The new password is set',
           problems: ['mail_token_invalid', 'weak_password']
         })

@@ -15,6 +15,8 @@ export const templates = [
   'verify_email',
   'password_reset',
   'locked_out',
+  'second_factor_on',
+  'second_factor_off',
   'doctor_approved',
   'doctor_rejected',
   'account_erased'
@@ -31,7 +33,7 @@ export type MailData = {
   /** The method of its calendar part. */
   calendar?: 'REQUEST' | 'CANCEL' | null
   offer?: EventData<'healthmed.waitlist.offered.v1'>
-  account?: { token?: string; expiresAt?: string; until?: string; reason?: string }
+  account?: { token?: string; expiresAt?: string; until?: string; reason?: string | null; change?: string }
   /** The last that is known of an erased person; goes when the mail has left. */
   farewell?: Person
 }

@@ -58,6 +58,8 @@ const dataOf: Record<Template, MailData> = {
   verify_email: { account: { token: 'sampleToken_0123456789-abcdefghijklmnopqrstuv', expiresAt: '2027-01-05T11:00:00Z' } },
   password_reset: { account: { token: 'sampleToken_0123456789-abcdefghijklmnopqrstuv', expiresAt: '2027-01-04T11:30:00Z' } },
   locked_out: { account: { until: '2027-01-04T11:15:00Z' } },
+  second_factor_on: { account: { change: 'activated', reason: null } },
+  second_factor_off: { account: { change: 'reset', reason: 'Perdeu o celular; identidade conferida no balcão.' } },
   doctor_approved: {},
   doctor_rejected: { account: { reason: 'O CRM informado não foi encontrado.' } },
   account_erased: {}

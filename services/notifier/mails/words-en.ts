@@ -118,6 +118,27 @@ export const english: Record<Template, (facts: Facts) => Content> = {
       'If you cannot sign in any more, choose a new password with "Forgot password".'
     ]
   }),
+  second_factor_on: () => ({
+    subject: 'Two-step login activated',
+    heading: 'Two-step login activated',
+    paragraphs: [
+      'Two-step login was activated for your account. From now on, signing in also asks for a code from the authenticator app.',
+      'If it was not you, choose a new password with "Forgot password" and contact the clinic.'
+    ]
+  }),
+  second_factor_off: ({ account: { change, reason } }) => ({
+    subject: 'Two-step login turned off',
+    heading: 'Two-step login turned off',
+    paragraphs: [
+      change === 'voided'
+        ? 'Your email address was confirmed for the first time. For your safety, the two-step login that had been set up before was turned off, and all sessions were ended.'
+        : change === 'reset'
+          ? 'The administration of the system turned off the two-step login of your account.'
+          : 'The two-step login of your account was turned off. Signing in now asks for the password only.',
+      'You can activate it again after signing in. If you did not ask for this, choose a new password with "Forgot password" and contact the clinic.'
+    ],
+    facts: reason ? [['Reason', reason]] : []
+  }),
   doctor_approved: (facts) => ({
     subject: 'Your registration was approved',
     heading: 'Your registration was approved',

@@ -118,6 +118,27 @@ export const portuguese: Record<Template, (facts: Facts) => Content> = {
       'Se você não conseguir mais entrar, escolha uma nova senha com a opção "Esqueci minha senha".'
     ]
   }),
+  second_factor_on: () => ({
+    subject: 'Verificação em duas etapas ativada',
+    heading: 'Verificação em duas etapas ativada',
+    paragraphs: [
+      'A verificação em duas etapas foi ativada na sua conta. A partir de agora, entrar pede também um código do aplicativo autenticador.',
+      'Se não foi você, escolha uma nova senha com a opção "Esqueci minha senha" e fale com a clínica.'
+    ]
+  }),
+  second_factor_off: ({ account: { change, reason } }) => ({
+    subject: 'Verificação em duas etapas desativada',
+    heading: 'Verificação em duas etapas desativada',
+    paragraphs: [
+      change === 'voided'
+        ? 'Seu endereço de e-mail foi confirmado pela primeira vez. Por segurança, a verificação em duas etapas configurada antes disso foi desativada e todas as sessões foram encerradas.'
+        : change === 'reset'
+          ? 'A administração do sistema desativou a verificação em duas etapas da sua conta.'
+          : 'A verificação em duas etapas da sua conta foi desativada. Entrar pede agora somente a senha.',
+      'Você pode ativá-la de novo depois de entrar. Se não pediu isto, escolha uma nova senha com a opção "Esqueci minha senha" e fale com a clínica.'
+    ],
+    facts: reason ? [['Motivo', reason]] : []
+  }),
   doctor_approved: (facts) => ({
     subject: 'Seu cadastro foi aprovado',
     heading: 'Seu cadastro foi aprovado',
