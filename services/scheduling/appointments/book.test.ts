@@ -49,11 +49,9 @@ test('a slot that somebody has is taken, and a patient is at one place at a time
 
 test('only doctors who are listed can be booked: not one who is unknown, waiting, rejected, disabled or without hours', async () => {
   const patient = await rig.patient()
-  const doctors = await Promise.all([
-    rig.doctor({ user: { approval: 'pending' } }),
-    rig.doctor({ user: { approval: 'rejected' } }),
-    rig.doctor({ user: { disabled: true } })
-  ])
+  const doctors = await Promise.all([rig.doctor({ user: { approval: 'pending' } }), rig.doctor(), rig.doctor()])
+  await rig.tell('healthmed.user.updated.v1', { ...(doctors[1] as UserSnapshot), approval: 'rejected', version: 2 })
+  await rig.tell('healthmed.user.updated.v1', { ...(doctors[2] as UserSnapshot), disabled: true, version: 2 })
   const bare = someDoctor()
   await rig.tell('healthmed.user.registered.v1', bare)
   for (const whom of [...doctors, bare, someDoctor()]) {

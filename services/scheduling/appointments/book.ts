@@ -4,6 +4,7 @@ import { type Db, maybeOne, transaction } from '#platform/db'
 import { announce } from '#platform/outbox'
 import { Problem } from '#platform/problem'
 import { instantOf } from '#platform/schema'
+import { checkActive } from '../people/active.ts'
 import { claimSlot } from './claim.ts'
 import type { Limits } from './insert.ts'
 import { type Appointment, appointmentOf, type BookingWish, snapshotOf } from './model.ts'
@@ -79,7 +80,7 @@ async function bookHeld(
 ): Promise<Appointment> {
   const now = new Date(instant.epochMilliseconds)
   return transaction(db, async (tx) => {
-    await lockCalendar(tx, patient.id)
+    await Promise.all([lockCalendar(tx, patient.id), checkActive(tx, patient)])
     const held = await maybeOne<Held>(
       tx,
       SQL`select a.doctor_id, lower(a.during) as start, a.waitlist_id, d.auto_confirm, d.answer_within_minutes, d.listed,

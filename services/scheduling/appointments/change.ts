@@ -2,6 +2,7 @@ import type { Caller } from '#platform/caller'
 import { type Db, transaction } from '#platform/db'
 import { announce } from '#platform/outbox'
 import { Problem } from '#platform/problem'
+import { requireActive } from '../people/active.ts'
 import { passOn } from '../waitlist/offer.ts'
 import { type Appointment, type AppointmentRow, appointmentOf, snapshotOf } from './model.ts'
 import { type LockedRow, lockAppointment, recordHistory, setStatus } from './queries.ts'
@@ -23,7 +24,7 @@ export type Wish = { id: string; reason?: string | undefined; ifMatch?: string |
 
 /**
  * Does one thing to an appointment as one of its parties: of any that come at once, one wins and the others meet the new state.
- * Throws `appointment_not_found`, `version_conflict`, `invalid_transition`, `too_late`.
+ * Throws `appointment_not_found`, `version_conflict`, `invalid_transition`, `too_late`, and as `requireActive` does.
  */
 export async function change(
   db: Db,
@@ -33,6 +34,7 @@ export async function change(
   now: Temporal.Instant
 ): Promise<Appointment> {
   return transaction(db, async (tx) => {
+    await requireActive(tx, who)
     const row = await lockAppointment(tx, id, who.id)
     if (!row) throw new Problem('appointment_not_found')
     requireVersion(row, ifMatch)

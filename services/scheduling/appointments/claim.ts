@@ -51,6 +51,7 @@ export async function claimSlot(
     const outcome = attempt === 1 ? await claimTogether(db, claim) : await claimAlone(db, claim)
     if (outcome.id !== null) return claim.row
     if (!outcome.isCurrent) continue
+    if (outcome.isBarred) throw new Problem('token_revoked')
     if (claim.row.status !== 'held' && (outcome.openInAll >= limits.inAll || outcome.openOfSpecialty >= limits.perSpecialty))
       throw new Problem('booking_limit')
     const code = await whoseConflict(db, claim)

@@ -22,10 +22,10 @@ export type NewClaim = {
   trace: Trace
 }
 
-/** What became of a claim: without `id` no row was made. Not current: the hours have changed, or it could not be decided in company. */
-export type Outcome = { isCurrent: boolean; openInAll: number; openOfSpecialty: number; id: string | null }
+/** What became of a claim; barred: the patient was erased or disabled. Without `id` no row was made. Not current: the hours have changed, or it could not be decided in company. */
+export type Outcome = { isCurrent: boolean; openInAll: number; openOfSpecialty: number; id: string | null; isBarred: boolean }
 
-const undecided: Outcome = { isCurrent: false, openInAll: 0, openOfSpecialty: 0, id: null }
+const undecided: Outcome = { isCurrent: false, openInAll: 0, openOfSpecialty: 0, id: null, isBarred: false }
 
 /** Makes a claim in a transaction of its own, or the one that it is given, and waits for those that it has to pass. */
 export const claimAlone = (db: Db, claim: NewClaim): Promise<Outcome> =>
@@ -96,7 +96,8 @@ async function insert(tx: Db, claims: NewClaim[], lock: ReturnType<typeof SQL>):
     .append(lock)
     .append(SQL`),
     open as materialized (
-      select asked.id, found.in_all, found.of_specialty
+      select asked.id, found.in_all, found.of_specialty,
+             coalesce((select p.disabled or p.erased from people p where p.id = asked.patient_id), false) as is_barred
         from asked join doctor on doctor.id = asked.doctor_id and doctor.schedule_version = asked.schedule_version
              cross join lateral (
                select count(*) as in_all, count(*) filter (where d.specialties && doctor.specialties) as of_specialty
@@ -108,7 +109,7 @@ async function insert(tx: Db, claims: NewClaim[], lock: ReturnType<typeof SQL>):
       select id, doctor_id, patient_id, patient_name, status, tstzrange(start_at, end_at), tstzrange(start_at, buffered_end), timezone, price_amount,
              price_currency, reason, expires_at, waitlist_id, at, at
         from asked join open using (id)
-       where status = 'held' or (open.in_all < most_in_all and open.of_specialty < most_of_specialty)
+       where not open.is_barred and (status = 'held' or (open.in_all < most_in_all and open.of_specialty < most_of_specialty))
        order by doctor_id
       on conflict do nothing
       returning id),
@@ -119,7 +120,8 @@ async function insert(tx: Db, claims: NewClaim[], lock: ReturnType<typeof SQL>):
       insert into outbox (id, type, subject, data, traceparent, request_id)
       select event_id, 'healthmed.appointment.' || status || '.v1', id, event, traceparent, request_id
         from asked join made using (id) where status <> 'held')
-    select open.id is not null as is_current, coalesce(open.in_all, 0) as open_in_all, coalesce(open.of_specialty, 0) as open_of_specialty, made.id
+    select open.id is not null as is_current, coalesce(open.in_all, 0) as open_in_all, coalesce(open.of_specialty, 0) as open_of_specialty, made.id,
+           coalesce(open.is_barred, false) as is_barred
       from asked left join open using (id) left join made using (id) order by asked.nth`)
   const outcomes = await rows<Outcome>(tx, statement)
   const booked = claims.filter(({ row }, index) => outcomes[index]?.id && row.status !== 'held')

@@ -4,6 +4,7 @@ import { type Db, run, transaction } from '#platform/db'
 import { announce } from '#platform/outbox'
 import { Problem } from '#platform/problem'
 import { instantOf, invalid } from '#platform/schema'
+import { checkActive } from '../people/active.ts'
 import { type Calendar, readCalendar } from '../slots/read.ts'
 import { passOn } from '../waitlist/offer.ts'
 import { factsOf, requireVersion, type Wish } from './change.ts'
@@ -31,7 +32,7 @@ export async function move(
     if (!seen) throw new Problem('appointment_not_found')
     // an update against exclusion constraints stalls when many move at once; the order of the locks keeps any two from waiting for each other
     await lockCalendars(tx, seen.doctorId, seen.patientId)
-    await run(tx, SQL`select 1 from doctors where id = ${seen.doctorId}::uuid for share`)
+    await Promise.all([checkActive(tx, who), run(tx, SQL`select 1 from doctors where id = ${seen.doctorId}::uuid for share`)])
     const row = await lockAppointment(tx, id, who.id)
     if (!row) throw new Problem('appointment_not_found')
     requireVersion(row, ifMatch)

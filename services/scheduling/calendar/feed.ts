@@ -16,13 +16,15 @@ export async function newFeed(sql: Sql, who: Caller, publicUrl: string, now: Tem
   const token = Buffer.from(crypto.getRandomValues(new Uint8Array(24))).toString('base64url')
   await transaction(sql, async (tx) => {
     await requireActive(tx, who)
-    await run(
+    const made = await run(
       tx,
       SQL`insert into calendar_feeds (person_id, role, token_hash, session_id, created_at)
-          values (${who.id}, ${who.role}, ${hash(token)}, ${who.sid}, ${new Date(now.epochMilliseconds)})
+          select ${who.id}::uuid, ${who.role}, ${hash(token)}, ${who.sid}::uuid, ${new Date(now.epochMilliseconds)}::timestamptz
+           where not exists (select 1 from people where id = ${who.id}::uuid and ${who.sid}::uuid < revoked_before)
           on conflict (person_id) do update
              set role = excluded.role, token_hash = excluded.token_hash, session_id = excluded.session_id, created_at = excluded.created_at`
     )
+    if (made === 0) throw new Problem('token_revoked')
   })
   return { url: `${publicUrl}/v1/calendar-feed/${token}.ics` }
 }

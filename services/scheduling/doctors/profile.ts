@@ -2,6 +2,7 @@ import SQL from 'sql-template-strings'
 import type { Caller } from '#platform/caller'
 import { type Db, maybeOne, one, run, type Sql, transaction } from '#platform/db'
 import { invalid, zoneOf } from '#platform/schema'
+import { requireActive } from '../people/active.ts'
 import { fold, type Profile, type ProfileWish } from './model.ts'
 import { isSpecialty } from './specialties.ts'
 
@@ -28,7 +29,10 @@ export async function readProfile(sql: Sql, doctor: Caller): Promise<Profile> {
     )
   const known = await find()
   if (known) return profileOf(known)
-  await ensureDoctor(sql, doctor)
+  await transaction(sql, async (tx) => {
+    await requireActive(tx, doctor)
+    await ensureDoctor(tx, doctor)
+  })
   return profileOf((await find()) as Row)
 }
 
@@ -38,6 +42,7 @@ export async function writeProfile(sql: Sql, doctor: Caller, wish: ProfileWish):
   if (unknown >= 0) throw invalid(`/specialties/${unknown}`, 'is not the code of a specialty')
   const zone = zoneOf(wish.timezone)
   return transaction(sql, async (tx) => {
+    await requireActive(tx, doctor)
     await ensureDoctor(tx, doctor)
     const row = await one<Row>(
       tx,

@@ -4,6 +4,7 @@ import { type Db, maybeOne, rows, run, type Sql, transaction } from '#platform/d
 import { Problem } from '#platform/problem'
 import { dateOf, decodeCursor, encodeCursor, invalid, isUuid } from '#platform/schema'
 import { ensureDoctor } from '../doctors/profile.ts'
+import { requireActive } from '../people/active.ts'
 import { widening } from '../waitlist/widen.ts'
 import type { ExceptionWish } from './model.ts'
 import { checkWindow, conflictsOf } from './publish.ts'
@@ -30,6 +31,7 @@ const MAX_EXCEPTIONS = 500
 export async function addException(sql: Sql, doctor: Caller, wish: ExceptionWish, now: Temporal.Instant) {
   check(wish)
   return transaction(sql, async (tx) => {
+    await requireActive(tx, doctor)
     await ensureDoctor(tx, doctor)
     await run(tx, SQL`update doctors set schedule_version = schedule_version + 1 where id = ${doctor.id}`)
     const made = await widening(tx, doctor.id, now, () => insertException(tx, doctor.id, wish, now))
@@ -83,6 +85,7 @@ export async function listExceptions(
 /** Takes an exception back. Throws `not_found`. */
 export async function removeException(sql: Sql, doctor: Caller, id: string, now: Temporal.Instant): Promise<void> {
   await transaction(sql, async (tx) => {
+    await requireActive(tx, doctor)
     await run(tx, SQL`update doctors set schedule_version = schedule_version + 1 where id = ${doctor.id}`)
     const gone = await widening(tx, doctor.id, now, () =>
       run(tx, SQL`delete from exceptions where id = ${id} and doctor_id = ${doctor.id}`)

@@ -4,6 +4,7 @@ import { type Db, maybeOne, one, rows, run, type Sql, transaction } from '#platf
 import { Problem } from '#platform/problem'
 import { dateOf } from '#platform/schema'
 import { ensureDoctor } from '../doctors/profile.ts'
+import { requireActive } from '../people/active.ts'
 import { type OfferColumns, offerOf, ruleOf, type StoredRule } from '../slots/read.ts'
 import { isCovered } from '../slots/slots.ts'
 import { widening } from '../waitlist/widen.ts'
@@ -26,6 +27,7 @@ export async function readSchedule(sql: Sql, doctor: Caller): Promise<{ slotMinu
 export async function publishSchedule(sql: Sql, doctor: Caller, wish: ScheduleWish, now: Temporal.Instant) {
   checkRules(wish.rules)
   return transaction(sql, async (tx) => {
+    await requireActive(tx, doctor)
     await ensureDoctor(tx, doctor)
     // FOR UPDATE by its nature: a booking that holds the row FOR SHARE is over before the hours change
     await widening(tx, doctor.id, now, () =>

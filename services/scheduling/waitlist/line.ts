@@ -3,6 +3,8 @@ import type { Caller } from '#platform/caller'
 import { maybeOne, one, rows, run, type Sql, transaction } from '#platform/db'
 import { Problem } from '#platform/problem'
 import { dateOf, decodeCursor, encodeCursor, instantText, invalid, isUuid } from '#platform/schema'
+import { lockCalendar } from '../appointments/queries.ts'
+import { checkActive } from '../people/active.ts'
 import { passOn } from './offer.ts'
 
 type Row = {
@@ -33,6 +35,7 @@ export async function joinLine(sql: Sql, patient: Caller, wish: { doctorId: stri
   if (Temporal.PlainDate.compare(to, from) < 0) throw invalid('/to', 'must not be before from')
   if (from.until(to).days >= MAX_DAYS) throw new Problem('range_too_long', `At most ${MAX_DAYS} days`)
   return transaction(sql, async (tx) => {
+    await Promise.all([lockCalendar(tx, patient.id), checkActive(tx, patient)])
     const doctor = await maybeOne(tx, SQL`select 1 as listed from doctors where id = ${wish.doctorId} and listed`)
     if (!doctor) throw new Problem('doctor_not_found')
     const { mine, open } = await one<{ mine: number; open: number }>(
