@@ -37,7 +37,7 @@ const Appointment = data({
   status: Type.String(),
   /** What decline, cancel and the like gave as their reason; never the patient's reason for the visit. */
   statusReason: nullable(Type.String()),
-  /** Where it was before a move. */
+  /** Where it was before a move; of a declined or expired one, the time that an unanswered move gave up. */
   previousStart: nullable(Moment),
   /** Who did it: a party, an admin, or `system` (expiry, erasure). */
   actor: data({ id: nullable(Id), role: Type.String() }),

@@ -40,7 +40,7 @@ export function calendarPart(entry: Entry): string {
     organizer: { name: entry.organizer.name || entry.organizer.address, email: mailtoAddress(entry.organizer.address) },
     attendees: [
       {
-        name: entry.attendee.name,
+        name: entry.attendee.name || entry.attendee.address,
         email: mailtoAddress(entry.attendee.address),
         role: ICalAttendeeRole.REQ,
         type: ICalAttendeeType.INDIVIDUAL,

@@ -1,3 +1,4 @@
+import { oneLine } from '#platform/text'
 import { differs, longDate, zoneName } from './dates.ts'
 import type { Facts } from './model.ts'
 
@@ -24,6 +25,9 @@ const labels = {
 
 type Rows = [label: string, value: string][]
 
+/** What another person wrote, as a quotation on one line: nothing in it can end the quotation or look like a line of ours. */
+export const quoted = (text: string): string => `“${oneLine(text).replace(/["“”„‟«»＂]/g, '’')}”`
+
 /** An appointment's rows: its time in the doctor's zone with the zone's name, and in the recipient's where it differs. */
 export function appointmentFacts({ appointment, locale, you, doctor, patient }: Facts): Rows {
   if (!appointment) return []
@@ -33,7 +37,7 @@ export function appointmentFacts({ appointment, locale, you, doctor, patient }: 
     ...timeRows(start, timezone, { locale, you }),
     ...(previousStart ? [[words.before, longDate(previousStart, timezone, locale)] satisfies Rows[number]] : []),
     you.role === 'doctor' ? [words.patient, patient] : [words.doctor, doctor],
-    ...(statusReason ? [[words.reason, statusReason] satisfies Rows[number]] : [])
+    ...(statusReason ? [[words.reason, quoted(statusReason)] satisfies Rows[number]] : [])
   ]
 }
 

@@ -41,11 +41,14 @@ export type MailData = {
 /** Mails whose row holds a secret or an erased person's address: it is emptied once they have left, and they cannot be sent again. */
 export const burnt: Template[] = ['verify_email', 'password_reset', 'account_erased']
 
+/** Mails that ask to prove an address: they name nobody, whoever the address belongs to. */
+export const unproved: Template[] = ['verify_email']
+
 /** What the words of a mail may speak of. */
 export type Facts = {
   locale: Locale
-  /** The recipient. */
-  you: { name: string; role: Person['role']; timezone: string }
+  /** The recipient; without a name where the mail must name nobody. */
+  you: { name: string | null; role: Person['role']; timezone: string }
   doctor: string
   patient: string
   /** Who made the change, as the recipient sees it. */

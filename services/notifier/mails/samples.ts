@@ -8,6 +8,7 @@ const doctor = (locale: Locale): Person => ({
   role: 'doctor',
   name: 'Dra. Íris Conceição',
   email: 'iris@example.com',
+  verified: true,
   locale,
   timezone: 'America/Sao_Paulo',
   crm: '123456-SP'
@@ -17,6 +18,7 @@ const patient = (locale: Locale): Person => ({
   role: 'patient',
   name: 'João Ávila <teste> & Cia',
   email: 'joao@example.com',
+  verified: true,
   locale,
   timezone: 'America/Manaus',
   crm: null

@@ -1,5 +1,5 @@
 import { longDate, shortDate, timeOfDay } from './dates.ts'
-import { appointmentFacts, offerFacts } from './facts.ts'
+import { appointmentFacts, offerFacts, quoted } from './facts.ts'
 import { linkOf } from './links.ts'
 import type { Content, Facts, Template } from './model.ts'
 
@@ -9,7 +9,31 @@ const did = (facts: Facts, verb: 'cancelled' | 'moved') => {
   if (facts.by === 'you') return `You ${verb} the appointment with ${other(facts)}.`
   return facts.by === 'system' ? `The appointment with ${other(facts)} was ${verb}.` : `${other(facts)} ${verb} the appointment.`
 }
+const earlier = ({ appointment }: Facts) =>
+  appointment?.previousStart ? longDate(appointment.previousStart, appointment.timezone, 'en') : undefined
 const until = (moment: string | undefined, facts: Facts) => (moment ? longDate(moment, facts.you.timezone, 'en') : '')
+
+function declined(facts: Facts): string[] {
+  const [time, isDoctor] = [earlier(facts), facts.you.role === 'doctor']
+  if (isDoctor) {
+    const what = time
+      ? `You declined the new time that ${facts.patient} asked for.`
+      : `You declined the appointment that ${facts.patient} asked for.`
+    return [what, time ? freed(time) : free]
+  }
+  return time ? [`${facts.doctor} cannot see you at the new time.`, gone(time)] : [`${facts.doctor} cannot see you at this time.`, again]
+}
+
+function expired(facts: Facts): string[] {
+  const time = earlier(facts)
+  if (facts.you.role === 'doctor') return [`The request of ${facts.patient} expired without an answer.`, time ? freed(time) : free]
+  return [`Your request for an appointment with ${facts.doctor} was not answered in time.`, time ? gone(time) : again]
+}
+
+const free = 'The time is free again.'
+const freed = (time: string) => `${free} The earlier time, ${time}, was given up with the move.`
+const again = 'Please choose another time in Health&Med.'
+const gone = (time: string) => `The earlier time, ${time}, was given up with the move and is no longer reserved for you. ${again}`
 
 /** What each mail says, in English. No specialty, reason of the visit or other health fact in a subject. */
 export const english: Record<Template, (facts: Facts) => Content> = {
@@ -34,10 +58,7 @@ export const english: Record<Template, (facts: Facts) => Content> = {
   appointment_declined: (facts) => ({
     subject: `Appointment declined: ${at(facts)}`,
     heading: 'Appointment declined',
-    paragraphs:
-      facts.you.role === 'doctor'
-        ? [`You declined the appointment that ${facts.patient} asked for.`, 'The time is free again.']
-        : [`${facts.doctor} cannot see you at this time.`, 'Please choose another time in Health&Med.'],
+    paragraphs: declined(facts),
     facts: appointmentFacts(facts)
   }),
   appointment_cancelled: (facts) => ({
@@ -55,17 +76,14 @@ export const english: Record<Template, (facts: Facts) => Content> = {
         ? 'The new time is confirmed.'
         : facts.you.role === 'doctor'
           ? 'The new time awaits your confirmation.'
-          : 'The new time still awaits confirmation.'
+          : 'The new time still awaits confirmation. The earlier one is no longer reserved for you.'
     ],
     facts: appointmentFacts(facts)
   }),
   appointment_expired: (facts) => ({
     subject: `Appointment request unanswered: ${at(facts)}`,
     heading: 'Appointment request unanswered',
-    paragraphs:
-      facts.you.role === 'doctor'
-        ? [`The request of ${facts.patient} expired without an answer.`, 'The time is free again.']
-        : [`Your request for an appointment with ${facts.doctor} was not answered in time.`, 'Please choose another time in Health&Med.'],
+    paragraphs: expired(facts),
     facts: appointmentFacts(facts)
   }),
   reminder_24h: (facts) => ({
@@ -94,7 +112,7 @@ export const english: Record<Template, (facts: Facts) => Content> = {
     subject: 'Confirm your e-mail address',
     heading: 'Confirm your e-mail address',
     paragraphs: [
-      `Hello ${facts.you.name}. To use Health&Med, please confirm that this address is yours.`,
+      'Hello. To use Health&Med, please confirm that this address is yours.',
       `The link is valid until ${until(facts.account.expiresAt, facts)}. If it was not you who signed up, ignore this message.`
     ],
     action: { label: 'Confirm e-mail', codeLabel: 'Or enter this code:', ...linkOf(facts, 'verify-email') }
@@ -142,19 +160,22 @@ export const english: Record<Template, (facts: Facts) => Content> = {
   doctor_approved: (facts) => ({
     subject: 'Your registration was approved',
     heading: 'Your registration was approved',
-    paragraphs: [`Welcome to Health&Med, ${facts.you.name}.`, 'Publish your profile and your hours so that patients can book appointments.']
+    paragraphs: [
+      facts.you.name ? `Welcome to Health&Med, ${facts.you.name}.` : 'Welcome to Health&Med.',
+      'Publish your profile and your hours so that patients can book appointments.'
+    ]
   }),
   doctor_rejected: (facts) => ({
     subject: 'Your registration was not approved',
     heading: 'Your registration was not approved',
     paragraphs: ['We looked at your registration and could not approve it.'],
-    facts: facts.account.reason ? [['Reason', facts.account.reason]] : []
+    facts: facts.account.reason ? [['Reason', quoted(facts.account.reason)]] : []
   }),
   account_erased: (facts) => ({
     subject: 'Your account was erased',
     heading: 'Your account was erased',
     paragraphs: [
-      `${facts.you.name}, your personal data was erased from Health&Med, as you asked.`,
+      `${facts.you.name ? `${facts.you.name}, your` : 'Your'} personal data was erased from Health&Med, as you asked.`,
       'Future appointments were cancelled and the other party was told. This is the last message that we send you.'
     ]
   })

@@ -1,5 +1,5 @@
 import { longDate, shortDate, timeOfDay } from './dates.ts'
-import { appointmentFacts, offerFacts } from './facts.ts'
+import { appointmentFacts, offerFacts, quoted } from './facts.ts'
 import { linkOf } from './links.ts'
 import type { Content, Facts, Template } from './model.ts'
 
@@ -9,7 +9,32 @@ const did = (facts: Facts, verb: 'cancelou' | 'remarcou', done: string) => {
   if (facts.by === 'you') return `Você ${verb} a consulta com ${other(facts)}.`
   return facts.by === 'system' ? `A consulta com ${other(facts)} foi ${done}.` : `${other(facts)} ${verb} a consulta.`
 }
+const earlier = ({ appointment }: Facts) =>
+  appointment?.previousStart ? longDate(appointment.previousStart, appointment.timezone, 'pt-BR') : undefined
 const until = (moment: string | undefined, facts: Facts) => (moment ? longDate(moment, facts.you.timezone, 'pt-BR') : '')
+
+function declined(facts: Facts): string[] {
+  const [time, isDoctor] = [earlier(facts), facts.you.role === 'doctor']
+  if (isDoctor) {
+    const what = time ? `Você recusou o novo horário pedido por ${facts.patient}.` : `Você recusou a consulta pedida por ${facts.patient}.`
+    return [what, time ? freed(time) : free]
+  }
+  return time
+    ? [`${facts.doctor} não pode atender no novo horário.`, gone(time)]
+    : [`${facts.doctor} não pode atender neste horário.`, again]
+}
+
+function expired(facts: Facts): string[] {
+  const time = earlier(facts)
+  if (facts.you.role === 'doctor') return [`O pedido de ${facts.patient} expirou sem resposta.`, time ? freed(time) : free]
+  return [`Seu pedido de consulta com ${facts.doctor} não teve resposta a tempo.`, time ? gone(time) : again]
+}
+
+const free = 'O horário está livre outra vez.'
+const again = 'Escolha outro horário no Health&Med.'
+const freed = (time: string) => `${free} O horário anterior, ${time}, já tinha sido liberado quando a consulta foi remarcada.`
+const gone = (time: string) =>
+  `O horário anterior, ${time}, foi liberado quando a consulta foi remarcada e não está mais reservado para você. ${again}`
 
 /** What each mail says, in Brazilian Portuguese. No specialty, reason of the visit or other health fact in a subject. */
 export const portuguese: Record<Template, (facts: Facts) => Content> = {
@@ -34,10 +59,7 @@ export const portuguese: Record<Template, (facts: Facts) => Content> = {
   appointment_declined: (facts) => ({
     subject: `Consulta recusada: ${at(facts)}`,
     heading: 'Consulta recusada',
-    paragraphs:
-      facts.you.role === 'doctor'
-        ? [`Você recusou a consulta pedida por ${facts.patient}.`, 'O horário está livre outra vez.']
-        : [`${facts.doctor} não pode atender neste horário.`, 'Escolha outro horário no Health&Med.'],
+    paragraphs: declined(facts),
     facts: appointmentFacts(facts)
   }),
   appointment_cancelled: (facts) => ({
@@ -55,17 +77,14 @@ export const portuguese: Record<Template, (facts: Facts) => Content> = {
         ? 'O novo horário está confirmado.'
         : facts.you.role === 'doctor'
           ? 'O novo horário espera a sua confirmação.'
-          : 'O novo horário ainda espera a confirmação.'
+          : 'O novo horário ainda espera a confirmação. O anterior não está mais reservado para você.'
     ],
     facts: appointmentFacts(facts)
   }),
   appointment_expired: (facts) => ({
     subject: `Pedido de consulta sem resposta: ${at(facts)}`,
     heading: 'Pedido de consulta sem resposta',
-    paragraphs:
-      facts.you.role === 'doctor'
-        ? [`O pedido de ${facts.patient} expirou sem resposta.`, 'O horário está livre outra vez.']
-        : [`Seu pedido de consulta com ${facts.doctor} não teve resposta a tempo.`, 'Escolha outro horário no Health&Med.'],
+    paragraphs: expired(facts),
     facts: appointmentFacts(facts)
   }),
   reminder_24h: (facts) => ({
@@ -94,7 +113,7 @@ export const portuguese: Record<Template, (facts: Facts) => Content> = {
     subject: 'Confirme seu e-mail',
     heading: 'Confirme seu e-mail',
     paragraphs: [
-      `Olá, ${facts.you.name}. Para usar o Health&Med, confirme que este endereço é seu.`,
+      'Olá! Para usar o Health&Med, confirme que este endereço é seu.',
       `O link vale até ${until(facts.account.expiresAt, facts)}. Se não foi você quem se cadastrou, ignore esta mensagem.`
     ],
     action: { label: 'Confirmar e-mail', codeLabel: 'Ou informe este código:', ...linkOf(facts, 'verify-email') }
@@ -143,7 +162,7 @@ export const portuguese: Record<Template, (facts: Facts) => Content> = {
     subject: 'Seu cadastro foi aprovado',
     heading: 'Seu cadastro foi aprovado',
     paragraphs: [
-      `Bem-vindo ao Health&Med, ${facts.you.name}.`,
+      facts.you.name ? `Boas-vindas ao Health&Med, ${facts.you.name}.` : 'Boas-vindas ao Health&Med.',
       'Publique seu perfil e seus horários para que pacientes possam marcar consultas.'
     ]
   }),
@@ -151,13 +170,13 @@ export const portuguese: Record<Template, (facts: Facts) => Content> = {
     subject: 'Seu cadastro não foi aprovado',
     heading: 'Seu cadastro não foi aprovado',
     paragraphs: ['Analisamos seu cadastro e não pudemos aprová-lo.'],
-    facts: facts.account.reason ? [['Motivo', facts.account.reason]] : []
+    facts: facts.account.reason ? [['Motivo', quoted(facts.account.reason)]] : []
   }),
   account_erased: (facts) => ({
     subject: 'Sua conta foi apagada',
     heading: 'Sua conta foi apagada',
     paragraphs: [
-      `${facts.you.name}, seus dados pessoais foram apagados do Health&Med, como você pediu.`,
+      `${facts.you.name ? `${facts.you.name}, seus` : 'Seus'} dados pessoais foram apagados do Health&Med, como você pediu.`,
       'Consultas futuras foram canceladas e a outra parte foi avisada. Esta é a última mensagem que enviamos.'
     ]
   })

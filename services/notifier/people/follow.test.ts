@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import SQL from 'sql-template-strings'
-import { rows } from '#platform/db'
+import { rows, run } from '#platform/db'
 import { eventually, signer } from '#platform/testing'
 import { notifier } from '../app.ts'
 import { type Rig, someAppointment, someDoctor, someEvent, somePatient, startRig } from '../testing.ts'
@@ -117,4 +117,23 @@ test('a person gets what is held on them with their own token, and nobody else d
   expect(own.body.mails.map(({ template }) => template)).toEqual(['doctor_approved'])
   expect((await exportOf(person.id, await sign.bearer({ role: 'admin' }))).status).toBe(404)
   expect((await exportOf(person.id, '')).status).toBe(401)
+})
+
+test('whether an address is proved follows its owner; told again of one whose state was not known, it is put right', async () => {
+  const person = somePatient({ emailVerified: false })
+  const verified = () => rows<{ verified: boolean }>(rig.sql, SQL`select verified from people where id = ${person.id}`)
+  const tell = (type: 'registered' | 'updated', more: object) => rig.publish(someEvent(`healthmed.user.${type}.v1`, { ...person, ...more }))
+  await tell('registered', {})
+  await eventually(async () => (await verified())[0]?.verified === false)
+  await tell('updated', { emailVerified: true, version: 2 })
+  await eventually(async () => (await verified())[0]?.verified === true)
+  // as it was before the column was there, and told of again without a change
+  await run(rig.sql, SQL`update people set verified = false where id = ${person.id}`)
+  await tell('updated', { emailVerified: true, version: 2 })
+  await eventually(async () => (await verified())[0]?.verified === true)
+  await tell('updated', { emailVerified: false, version: 1 })
+  const other = somePatient()
+  await rig.publish(someEvent('healthmed.user.registered.v1', other))
+  await eventually(async () => (await rows(rig.sql, SQL`select 1 from people where id = ${other.id}`)).length === 1)
+  expect((await verified())[0]?.verified).toBe(true)
 })

@@ -11,6 +11,8 @@ export type Person = {
   role: 'patient' | 'doctor' | 'admin'
   name: string | null
   email: string | null
+  /** Whether the address is proved; a mail to one that is not names nobody. */
+  verified: boolean
   locale: Locale
   timezone: string
   crm: string | null
@@ -20,12 +22,13 @@ export type Person = {
 export const remember = (tx: Db, user: UserSnapshot) =>
   run(
     tx,
-    SQL`insert into people (id, role, name, email, locale, timezone, crm, version)
-        values (${user.id}, ${user.role}, ${user.name}, ${user.email}, ${user.locale}, ${user.timezone}, ${user.crm}, ${user.version}::int)
+    SQL`insert into people (id, role, name, email, verified, locale, timezone, crm, version)
+        values (${user.id}, ${user.role}, ${user.name}, ${user.email}, ${user.emailVerified}, ${user.locale}, ${user.timezone}, ${user.crm}, ${user.version}::int)
         on conflict (id) do update
-           set role = excluded.role, name = excluded.name, email = excluded.email, locale = excluded.locale,
+           set role = excluded.role, name = excluded.name, email = excluded.email, verified = excluded.verified, locale = excluded.locale,
                timezone = excluded.timezone, crm = excluded.crm, version = excluded.version
-         where people.version < excluded.version and people.erased_at is null`
+         where people.erased_at is null
+           and (people.version < excluded.version or (people.version = excluded.version and people.verified <> excluded.verified))`
   )
 
 /** Finds the people that are known among `ids`, erased ones included. */
@@ -33,7 +36,7 @@ export const findPeople = (db: Db, ids: string[]) => findTogether(db, ids)
 const findTogether = batchedOn(async (db: Db, asked: string[][]): Promise<Person[][]> => {
   const found = await rows<Person>(
     db,
-    SQL`select id, role, name, email, locale, timezone, crm from people where id = any(${[...new Set(asked.flat())]}::uuid[])`
+    SQL`select id, role, name, email, verified, locale, timezone, crm from people where id = any(${[...new Set(asked.flat())]}::uuid[])`
   )
   const byId = new Map(found.map((person) => [person.id, person]))
   return asked.map((ids) => ids.flatMap((id) => byId.get(id) ?? []))
@@ -43,11 +46,11 @@ const findTogether = batchedOn(async (db: Db, asked: string[][]): Promise<Person
 export const forget = (tx: Db, id: string, version: number, now: Date) =>
   maybeOne<Person>(
     tx,
-    SQL`with before as (select id, role, name, email, locale, timezone, crm from people where id = ${id} and erased_at is null for update)
+    SQL`with before as (select id, role, name, email, verified, locale, timezone, crm from people where id = ${id} and erased_at is null for update)
         update people
            set name = null, email = null, crm = null, timezone = 'Etc/UTC', version = greatest(people.version, ${version}::int), erased_at = ${now}
           from before where people.id = before.id
-        returning before.id, before.role, before.name, before.email, before.locale, before.timezone, before.crm`
+        returning before.id, before.role, before.name, before.email, before.verified, before.locale, before.timezone, before.crm`
   )
 
 /** Keeps the id of somebody who was erased before their first snapshot came. */

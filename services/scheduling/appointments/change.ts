@@ -79,7 +79,8 @@ export async function apply(
   await recordHistory(tx, changed, { action, actorId: actor.id, actorRole: actor.role, from: row.status, reason, at })
   // it expired when its time was over, however late that is found: after a restore such an event is of before, and its mails do not leave again
   const happened = action === 'expire' ? row.expiresAt : null
-  await announce(tx, `healthmed.appointment.${status}.v1`, row.id, snapshotOf(changed, actor), happened)
+  const gaveUp = status === 'declined' || status === 'expired' ? row.movedFrom : null
+  await announce(tx, `healthmed.appointment.${status}.v1`, row.id, snapshotOf(changed, actor, gaveUp), happened)
   if (status === 'cancelled' || status === 'declined' || status === 'expired') {
     await passOn(tx, { doctorId: row.doctorId, start: row.start.getTime() }, now)
   }

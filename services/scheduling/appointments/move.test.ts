@@ -122,3 +122,45 @@ test('many who swap and chase each other over the same few slots keep every appo
   const after = await rig.call('GET', '/v1/appointments?limit=100', { as: doctor })
   expect(new Set(after.body.items.map(({ start }) => start)).size).toBe(8)
 })
+
+/** What the last event of a type says of the time before the move. */
+const previousStart = async (id: string, type: string) =>
+  (
+    await rows<{ data: { previousStart: string | null } }>(
+      rig.sql,
+      SQL`select data from outbox where subject = ${id}::uuid and type = ${`healthmed.appointment.${type}.v1`} order by seq desc limit 1`
+    )
+  )[0]?.data.previousStart
+
+test('the end of a moved one tells the time that was given up: the one that stood confirmed, however often it was moved since', async () => {
+  const reason = { reason: 'Congresso' }
+  const one = await bookedWith()
+  await expected(200, rig.act(one.doctor, one.id, 'confirm'))
+  await expected(200, move(patient, one.id, one.others[0]))
+  await expected(200, move(patient, one.id, one.others[1]))
+  await expected(200, rig.act(one.doctor, one.id, 'decline', reason))
+  expect(await previousStart(one.id, 'declined')).toBe(one.start)
+
+  const unanswered = await bookedWith({ profile: { answerWithinMinutes: 30 } })
+  await expected(200, move(patient, unanswered.id, unanswered.others[0]))
+  rig.pass({ minutes: 31 })
+  await rig.expire()
+  expect(await previousStart(unanswered.id, 'expired')).toBe(unanswered.start)
+})
+
+test('one that was never moved, or whose move was confirmed and which then ended otherwise, tells no earlier time', async () => {
+  const declined = await bookedWith()
+  await expected(200, rig.act(declined.doctor, declined.id, 'decline', { reason: 'Congresso' }))
+  expect(await previousStart(declined.id, 'declined')).toBeNull()
+
+  const again = await bookedWith()
+  await expected(200, move(patient, again.id, again.others[0]))
+  await expected(200, rig.act(again.doctor, again.id, 'confirm'))
+  await expected(200, move(patient, again.id, again.others[1]))
+  await expected(200, rig.act(again.doctor, again.id, 'decline', { reason: 'Congresso' }))
+  expect(await previousStart(again.id, 'declined')).toBe(again.others[0] ?? '')
+  const kept = await bookedWith()
+  await expected(200, move(kept.doctor, kept.id, kept.others[0]))
+  await expected(200, rig.act(patient, kept.id, 'cancel', { reason: 'Vou viajar' }))
+  expect(await previousStart(kept.id, 'cancelled')).toBeNull()
+})

@@ -35,6 +35,8 @@ export const findAppointment = (db: Db, id: string, partyId: string) =>
 /** A row with what decides on its changes; `expiresAt` is until when a request may be answered. */
 export type LockedRow = AppointmentRow & {
   expiresAt: Date | null
+  /** The time that a move gave up and that no confirmation has replaced. */
+  movedFrom: Date | null
   cancellationNoticeMinutes: number
   autoConfirm: boolean
   answerWithinMinutes: number
@@ -45,7 +47,7 @@ export const lockAppointment = (db: Db, id: string, partyId: string | null) =>
   maybeOne<LockedRow>(
     db,
     SQL`select `.append(columns()).append(
-      SQL`, a.expires_at, d.cancellation_notice_minutes, d.auto_confirm, d.answer_within_minutes
+      SQL`, a.expires_at, a.moved_from, d.cancellation_notice_minutes, d.auto_confirm, d.answer_within_minutes
               from appointments a join doctors d on d.id = a.doctor_id left join people p on p.id = a.patient_id
              where a.id = ${id}::uuid and (${partyId}::uuid is null or ${partyId}::uuid in (a.doctor_id, a.patient_id))
                and a.status not in ('held', 'released')
@@ -57,7 +59,8 @@ export const lockAppointment = (db: Db, id: string, partyId: string | null) =>
 export const setStatus = (db: Db, id: string, { status, reason, now }: { status: Status; reason: string | null; now: Date }) =>
   one<AppointmentRow>(
     db,
-    named(SQL`update appointments set status = ${status}, status_reason = ${reason}, expires_at = null, version = version + 1, updated_at = ${now}
+    named(SQL`update appointments set status = ${status}, status_reason = ${reason}, expires_at = null, version = version + 1, updated_at = ${now},
+                      moved_from = case when ${status} = 'confirmed' then null else moved_from end
                where id = ${id}::uuid returning *`)
   )
 
@@ -71,7 +74,9 @@ export const moveRow = (db: Db, id: string, { start, end, bufferedEnd, status, e
     named(SQL`update appointments
                  set during = tstzrange(${new Date(start)}::timestamptz, ${new Date(end)}::timestamptz),
                      doctor_during = tstzrange(${new Date(start)}::timestamptz, ${new Date(bufferedEnd)}::timestamptz),
-                     status = ${status}, status_reason = null, expires_at = ${expiresAt}::timestamptz, version = version + 1, updated_at = ${now}
+                     status = ${status}, status_reason = null, expires_at = ${expiresAt}::timestamptz, version = version + 1, updated_at = ${now},
+                     moved_from = case when ${status} = 'confirmed' then null when status = 'confirmed' then lower(during)
+                                       else coalesce(moved_from, lower(during)) end
                where id = ${id}::uuid returning *`)
   )
 
