@@ -13,13 +13,19 @@ export type Local = {
   brokerAdminUrl: string
   /** Where its mails go; undefined where it has never come so far. */
   smtpUrl: string | undefined
+  /** The authorities of its mail server's certificate, where they are private. */
+  smtpCa: string | undefined
   secrets: Secrets
 }
 
 const smtpFile = (dir: string) => join(dir, 'smtp-url')
+const smtpCaFile = (dir: string) => join(dir, 'smtp-ca.pem')
 
-/** Notes where the system's mails go, which may be a server with a password. */
-export const noteSmtp = (dir: string, url: string): void => writeFileSync(smtpFile(dir), url, { mode: 0o600 })
+/** Notes where the system's mails go, which may be a server with a password and a certificate of a private authority. */
+export function noteSmtp(dir: string, url: string, ca = ''): void {
+  writeFileSync(smtpFile(dir), url, { mode: 0o600 })
+  writeFileSync(smtpCaFile(dir), ca, { mode: 0o600 })
+}
 
 /** Finds it by its data directory and the same settings that it was started with; undefined where none runs. */
 export function localSystem({ DATA_DIR = '.data', POSTGRES_URL, RABBITMQ_URL }: Record<string, string | undefined>): Local | undefined {
@@ -37,6 +43,7 @@ export function localSystem({ DATA_DIR = '.data', POSTGRES_URL, RABBITMQ_URL }: 
     brokerUrl: (schema) => RABBITMQ_URL ?? `amqp://${schema}:${secrets.brokerPasswords[schema]}@127.0.0.1:${brokerPort}`,
     brokerAdminUrl: RABBITMQ_URL ?? `amqp://admin:${secrets.rabbitPassword}@127.0.0.1:${brokerPort}`,
     smtpUrl: lineOf(smtpFile(dir), /^(.+)$/m),
+    smtpCa: lineOf(smtpCaFile(dir), /^([\s\S]+)$/),
     secrets
   }
 }

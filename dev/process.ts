@@ -88,6 +88,7 @@ function openLog(path: string): number {
 
 /** The last lines of a log, for a message of what went wrong. */
 export function lastLines(log: string, count = 15): string {
+  if (log === 'inherit') return '(they are above)'
   if (!existsSync(log)) return '(no log)'
   return readFileSync(log, 'utf8').trimEnd().split('\n').slice(-count).join('\n')
 }

@@ -30,7 +30,11 @@ export async function startSystem(): Promise<void> {
     stopOnSignals(registry, stopping)
     await refuseBusyPorts(settings)
     await bringUp(settings, registry, stopping.signal)
-    say(dim(`\n  Ready after ${seconds(since)}. Ctrl-C stops everything; logs are in ${join(settings.DATA_DIR, 'logs')}.`))
+    say(
+      dim(
+        `\n  Ready after ${seconds(since)}. Ctrl-C stops everything; ${settings.LOGS === 'stdout' ? 'logs come here' : `logs are in ${join(settings.DATA_DIR, 'logs')}`}.`
+      )
+    )
   } catch (error) {
     // stopped while it started: what broke off did so because of that
     if (stopping.signal.aborted) return
@@ -42,8 +46,8 @@ export async function startSystem(): Promise<void> {
   }
 }
 
-async function refuseBusyPorts({ PORT, MAILBOX_PORT, SMTP_URL }: StartSettings): Promise<void> {
-  for (const [name, port] of Object.entries({ PORT, ...(!SMTP_URL && { MAILBOX_PORT }) })) {
+async function refuseBusyPorts({ PORT, MAILBOX_PORT, OPS_PORT, SMTP_URL }: StartSettings): Promise<void> {
+  for (const [name, port] of Object.entries({ PORT, ...(OPS_PORT && { OPS_PORT }), ...(!SMTP_URL && { MAILBOX_PORT }) })) {
     if ((await isFree(port)) && (await isFree(port, '::1'))) continue
     const holder = holderOf(port)
     throw new Error(`Port ${port} is taken${holder ? ` by ${holder}` : ''}. End that process, or set ${name} to another port.`)
@@ -55,7 +59,7 @@ async function bringUp(settings: StartSettings, registry: Registry, stopping: Ab
   const logs = join(settings.DATA_DIR, 'logs')
   privateDirectory(logs)
   const parts = await startParts(settings, secrets, registry, stopping)
-  noteSmtp(settings.DATA_DIR, parts.smtpUrl)
+  noteSmtp(settings.DATA_DIR, parts.smtpUrl, settings.SMTP_CA)
 
   await step('Database, roles, schemas', () => provision(parts.postgresUrl, { database: parts.database, passwords: secrets.rolePasswords }))
   const databaseUrl = (role: Parameters<typeof roleUrl>[2] & string) =>
@@ -66,11 +70,12 @@ async function bringUp(settings: StartSettings, registry: Registry, stopping: Ab
   const plans = await planServices({ settings, secrets, databaseUrl, brokerUrl: parts.brokerUrl, smtpUrl: parts.smtpUrl })
   await Promise.all(
     plans.map(async (plan) => {
-      const start = () => startService(plan, logs, registry)
+      const log = settings.LOGS === 'stdout' ? 'inherit' : join(logs, `${plan.name}.log`)
+      const start = () => startService(plan, log, registry)
       supervise(await step(`${plan.name[0]?.toUpperCase()}${plan.name.slice(1)}`, start, () => plan.url), start, stopping)
     })
   )
-  const gateway = `http://127.0.0.1:${settings.PORT}`
+  const gateway = plans.find(({ name }) => name === 'gateway')?.url ?? ''
   const admin = { identifier: settings.ADMIN_EMAIL, password: secrets.adminPassword }
   if (settings.DEMO_DATA === 'on') {
     await step(

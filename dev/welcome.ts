@@ -5,7 +5,7 @@ import { table } from './terminal.ts'
 
 /** What is printed when all is up: where things are, and who can log in. */
 export function welcome(settings: StartSettings, parts: Parts, admin: { identifier: string; password: string }): string {
-  const gateway = `http://localhost:${settings.PORT}`
+  const gateway = settings.PUBLIC_URL?.replace(/\/+$/, '') ?? `http://localhost:${settings.PORT}`
   const addresses = [
     ['API', `${gateway}/v1`],
     ['Swagger pages', `${gateway}/docs`],

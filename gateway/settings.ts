@@ -1,5 +1,5 @@
 import { Type } from '@sinclair/typebox'
-import { commonSettings, networks, oneOf, text, url, whole } from '#platform/settings'
+import { commonSettings, networks, oneOf, origins, publicUrl, text, whole } from '#platform/settings'
 
 const service = (name: string) => text({ pattern: '^http://[^\\s,/]+/?(\\s*,\\s*http://[^\\s,/]+/?)*$', examples: [`http://${name}:8000`] })
 
@@ -10,10 +10,10 @@ export const settingsSchema = Type.Object({
   AUTH_URL: service('auth'),
   SCHEDULING_URL: service('scheduling'),
   NOTIFIER_URL: service('notifier'),
-  PUBLIC_URL: url('https?', { default: 'http://localhost:8080', examples: ['https://clinic.example'] }),
+  PUBLIC_URL: publicUrl({ default: 'http://localhost:8080' }),
   RATE_LIMIT: oneOf(['on', 'off'], 'on'),
   TRUSTED_PROXIES: networks({ default: 'none' }),
-  CORS_ORIGINS: text({ default: 'none', examples: ['https://app.clinic.example'] }),
+  CORS_ORIGINS: origins({ default: 'none' }),
   MAX_IN_FLIGHT: whole(1, 60_000, { default: 2_000, examples: [2_000] }),
   MAX_LAG_MS: whole(10, 60_000, { default: 500, examples: [500] }),
   GATEWAY_WORKERS: whole(1, 64, { default: 1, examples: [2] }),

@@ -3,6 +3,7 @@ import { createTransport } from 'nodemailer'
 import SQL from 'sql-template-strings'
 import { DEAD_LETTERS } from '#platform/bus'
 import { type Db, one, rows } from '#platform/db'
+import { smtpOptions, tlsAdvice } from '#platform/smtp'
 
 /** What was found: right or not, in words, and what to do where it is not. */
 export type Finding = { what: string; right: boolean; found: string; mend?: string }
@@ -134,14 +135,14 @@ export async function brokerOf(url: string): Promise<Finding[]> {
   return found
 }
 
-/** The mail server: there, and letting us in. */
-export async function smtpOf(url: string): Promise<Finding> {
-  const transport = createTransport({ url, connectionTimeout: 5_000, greetingTimeout: 5_000 })
+/** The mail server: there, with TLS where a password is given, and letting us in. */
+export async function smtpOf(url: string, ca?: string): Promise<Finding> {
+  const transport = createTransport({ ...smtpOptions(url, ca), connectionTimeout: 5_000, greetingTimeout: 5_000 })
   try {
     await transport.verify()
     return finding('Mail server', true, 'there')
   } catch (error) {
-    return finding('Mail server', false, (error as Error).message, 'deploy/runbooks/SmtpDown.md')
+    return finding('Mail server', false, (error as Error).message, tlsAdvice(error) ?? 'deploy/runbooks/SmtpDown.md')
   } finally {
     transport.close()
   }

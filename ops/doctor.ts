@@ -4,18 +4,12 @@ import { connect, one, type Sql } from '#platform/db'
 import { roleUrl } from '#platform/provision'
 import { parseSettings, SettingsError } from '#platform/settings'
 import { localSystem } from '../dev/local.ts'
-import { settingsSchema as gateway } from '../gateway/settings.ts'
-import { settingsSchema as auth } from '../services/auth/settings.ts'
-import { settingsSchema as notifier } from '../services/notifier/settings.ts'
-import { settingsSchema as scheduling } from '../services/scheduling/settings.ts'
 import { brokerOf, clockOf, connectionsOf, deliveryOf, eventsOf, extensionsOf, type Finding, keysOf, smtpOf } from './checks.ts'
 import { standings } from './migrations.ts'
 import { isElsewhere, type Place, placeOf } from './place.ts'
+import { settingsOf } from './service-settings.ts'
 
 type Environment = Record<string, string | undefined>
-
-/** The settings of each process, as it validates them itself. */
-export const settingsOf: Record<string, TObject> = { gateway, auth, scheduling, notifier }
 
 /**
  * Examines what the environment names: settings of the process in SERVICE_NAME, database, broker and mail server; where it names no database, all of the
@@ -24,13 +18,14 @@ export const settingsOf: Record<string, TObject> = { gateway, auth, scheduling, 
 export async function examine(environment: Environment): Promise<Finding[]> {
   const findings: Finding[] = []
   const service = environment.SERVICE_NAME ?? ''
-  if (settingsOf[service]) findings.push(...checkSettings(service, settingsOf[service], environment))
+  const schema = Object.entries(settingsOf).find(([name]) => name === service)?.[1]
+  if (schema) findings.push(...checkSettings(service, schema, environment))
   findings.push(...(await databaseOf(environment)))
   const local = isElsewhere(environment) ? undefined : localSystem(environment)
   const broker = namedOf('RABBITMQ_URL', environment) ?? local?.brokerAdminUrl
   if (broker) findings.push(...(await brokerOf(broker)))
   const smtp = namedOf('SMTP_URL', environment) ?? local?.smtpUrl
-  if (smtp) findings.push(await smtpOf(smtp))
+  if (smtp) findings.push(await smtpOf(smtp, namedOf('SMTP_CA', environment) ?? local?.smtpCa))
   return findings
 }
 
@@ -102,7 +97,7 @@ function causeOf(error: unknown, { database }: Place): { found: string; mend: st
 
 /** A setting, or what stands in the file that `NAME_FILE` names. */
 function namedOf(name: string, environment: Environment): string | undefined {
-  const property = settingsOf.notifier?.properties[name]
+  const property = (settingsOf.notifier as TObject).properties[name]
   if (!property || !(environment[name] || environment[`${name}_FILE`])) return undefined
   return (parseSettings({ type: 'object', properties: { [name]: property } } as TObject, environment) as Record<string, string>)[name]
 }

@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import type { TObject, TSchema } from '@sinclair/typebox'
 import { prepareSchema } from '#platform/prepare-settings'
 import { startSchema } from '../dev/start-settings.ts'
-import { settingsOf } from './doctor.ts'
+import { settingsOf } from './service-settings.ts'
 import { words } from './settings-words.ts'
 
 /** Where the table is kept. */
@@ -17,10 +17,10 @@ This page is made from the schemas that validate them: \`bun run settings:docs\`
 `
 
 const sections: Record<string, [title: string, TObject]> = {
-  gateway: ['Gateway', settingsOf.gateway as TObject],
-  auth: ['Auth', settingsOf.auth as TObject],
-  scheduling: ['Scheduling', settingsOf.scheduling as TObject],
-  notifier: ['Notifier', settingsOf.notifier as TObject],
+  gateway: ['Gateway', settingsOf.gateway],
+  auth: ['Auth', settingsOf.auth],
+  scheduling: ['Scheduling', settingsOf.scheduling],
+  notifier: ['Notifier', settingsOf.notifier],
   prepare: ['The migrating job and `bun run ops`', prepareSchema],
   start: ['`bun start`', startSchema]
 }

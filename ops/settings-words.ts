@@ -23,6 +23,7 @@ export const words: Record<string, string> = {
   HOST: 'address to listen at; 0.0.0.0 in a container',
   INDEX_KEY: 'finds people by CPF and locks by address without storing either',
   LOG_LEVEL: 'least level that is logged',
+  LOGS: 'where the services write their logs: files in DATA_DIR/logs, or the output of `bun start`, which systemd puts into the journal',
   MAILBOX_PORT: 'port of the page of caught mails',
   MAIL_FROM: 'sender of every mail, and organizer of calendar entries',
   MAX_IN_FLIGHT: 'requests that one gateway forwards at once; beyond them 503',
@@ -48,6 +49,11 @@ export const words: Record<string, string> = {
   SCHEDULING_PASSWORD: 'password of the role that serves it',
   SCHEDULING_URL: 'where scheduling is',
   SMTP_CONNECTIONS: 'mails that one process sends at once',
-  SMTP_URL: 'the mail server; for `bun start`: in place of the mailbox',
-  TRUSTED_PROXIES: 'whose X-Forwarded-For is believed: addresses and CIDR blocks'
+  SMTP_CA: 'given as SMTP_CA_FILE: certificates (PEM) of the private authority that signed the certificate of the mail server',
+  SMTP_URL:
+    'the mail server: `smtps://`, or `smtp://` with STARTTLS, which is required where a password is given unless `?tls=none` says otherwise; for `bun start`: in place of the mailbox',
+  UNUSED_SETTINGS:
+    'names of settings that are set though the containers do not use them: the job refuses them; docker-compose.yml makes the list',
+  TRUSTED_PROXIES:
+    'whose X-Forwarded-For is believed: addresses and CIDR blocks; of the gateway: the proxies before it; of auth: the gateways'
 }

@@ -13,7 +13,7 @@ export const currentTrace = (): Trace | undefined => traces.getStore()
 
 /** JSON lines to stdout. Only what is named is written: no bodies, no query strings, no error texts of the database. */
 export const log = pino({
-  level: process.env.LOG_LEVEL ?? 'info',
+  level: process.env.LOG_LEVEL || 'info',
   base: { service: process.env.SERVICE_NAME ?? 'healthmed' },
   timestamp: pino.stdTimeFunctions.isoTime,
   formatters: { level: (label) => ({ level: label }) },

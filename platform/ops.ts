@@ -1,8 +1,8 @@
 import { Elysia } from 'elysia'
 import { gauge, registry } from './metrics.ts'
 
-/** A dependency: whether it is up, and whether the process can do its work without it. */
-export type Check = { name: string; critical: boolean; up: () => Promise<boolean> | boolean }
+/** A dependency: whether it is up, whether the process can do its work without it, and `why` it is down where that is known. */
+export type Check = { name: string; critical: boolean; up: () => Promise<boolean> | boolean; why?: () => string | undefined }
 
 const CHECK_MS = 2_000
 let draining = false
@@ -25,11 +25,13 @@ export const ops = (checks: Check[], metrics: () => Promise<string> = () => regi
     .get('/health/live', () => ({ status: 'up' }))
     .get('/health/ready', async ({ set }) => {
       const states = await statesOf(checks)
+      const reasons = states.flatMap(({ name, up, why }) => (up || !why?.() ? [] : [[name, why()]]))
       const down = draining || states.some((state) => state.critical && !state.up)
       if (down) set.status = 503
       return {
         status: draining ? 'draining' : down ? 'down' : states.every((state) => state.up) ? 'up' : 'degraded',
-        checks: Object.fromEntries(states.map((state) => [state.name, state.up ? 'up' : 'down']))
+        checks: Object.fromEntries(states.map((state) => [state.name, state.up ? 'up' : 'down'])),
+        ...(reasons.length > 0 && { reasons: Object.fromEntries(reasons) })
       }
     })
     .get('/metrics', async ({ set }) => {
@@ -38,7 +40,7 @@ export const ops = (checks: Check[], metrics: () => Promise<string> = () => regi
     })
 }
 
-const statesOf = (checks: Check[]) => Promise.all(checks.map(async ({ name, critical, up }) => ({ name, critical, up: await within(up) })))
+const statesOf = (checks: Check[]) => Promise.all(checks.map(async (check) => ({ ...check, up: await within(check.up) })))
 
 async function within(up: Check['up']): Promise<boolean> {
   try {

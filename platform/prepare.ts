@@ -1,7 +1,14 @@
 import { provisionBroker } from './broker-users.ts'
 import { migrate } from './migrate.ts'
 import { provisionMonitor } from './monitor.ts'
-import { brokerPasswordSetting, missingBrokerPasswords, type PrepareSettings, passwordSetting, prepareSchema } from './prepare-settings.ts'
+import {
+  brokerPasswordSetting,
+  missingBrokerPasswords,
+  type PrepareSettings,
+  passwordSetting,
+  prepareSchema,
+  unusedByContainers
+} from './prepare-settings.ts'
 import { type Passwords, provision, roles, roleUrl, type Schema, schemas } from './provision.ts'
 import { readSettings } from './settings.ts'
 
@@ -9,7 +16,7 @@ import { readSettings } from './settings.ts'
  * The job that runs before the services: makes database, roles and schemas where they are missing, brings every schema up to date, and gives each
  * service its user at the broker.
  */
-const settings = readSettings(prepareSchema, missingBrokerPasswords) as PrepareSettings
+const settings = readSettings(prepareSchema, (given) => [...missingBrokerPasswords(given), ...unusedByContainers(given)]) as PrepareSettings
 
 const { ADMIN_DATABASE_URL: adminUrl, DATABASE_NAME: database, MONITOR_PASSWORD: monitor } = settings
 const passwords = Object.fromEntries(roles.map((role) => [role, settings[passwordSetting(role)]])) as Passwords

@@ -18,9 +18,46 @@ export const oneOf = <const Words extends readonly [string, ...string[]]>(words:
   )
 /** 32 bytes as 64 hexadecimal digits. */
 export const key = () => Type.String({ pattern: '^[0-9a-f]{64}$', examples: ['(openssl rand -hex 32)'] })
-/** A URL of one of the protocols, e.g. `url('postgres')`. */
+/** A URL of one of the protocols, e.g. `url('postgres')`; it has a host, and its user and password can be decoded. */
 export const url = (protocols: string, options: Record<string, unknown> = {}) =>
-  Type.String({ pattern: `^(${protocols})://\\S+$`, examples: [`${protocols.split('|')[0]}://host`], ...options })
+  Type.String({
+    pattern: `^(${protocols})://\\S+$`,
+    format: 'url-with-host',
+    examples: [`${protocols.replaceAll('?', '').split('|')[0]}://host`],
+    ...options
+  })
+FormatRegistry.Set('url-with-host', (value) => parsedUrl(value) !== undefined)
+
+/** An e-mail address. */
+export const emailAddress = (options: Record<string, unknown> = {}) =>
+  text({ pattern: '^[^\\s@<>,;:"]+@[^\\s@<>,;:"]+$', examples: ['admin@clinic.example'], ...options })
+
+/** The address at which people reach the system: http or https, without user, query and fragment. */
+export const publicUrl = (options: Record<string, unknown> = {}) =>
+  url('https?', { format: 'public-url', examples: ['https://clinic.example'], ...options })
+FormatRegistry.Set('public-url', (value) => {
+  const address = parsedUrl(value)
+  return address !== undefined && !/[?#\\]/.test(value) && address.username === '' && address.password === ''
+})
+
+/** Origins in a comma list, `*` or `none`. */
+export const origins = (options: Record<string, unknown> = {}) =>
+  text({ format: 'origins', examples: ['https://app.clinic.example'], ...options })
+FormatRegistry.Set('origins', (value) => ['none', '*'].includes(value) || value.split(',').every((entry) => isOrigin(entry.trim())))
+
+/** As a browser sends it: no path, no slash at the end. */
+const isOrigin = (entry: string): boolean => /^https?:/.test(entry) && parsedUrl(entry)?.origin === entry
+
+/** A URL that has a host and whose parts can be decoded; undefined where it is not one. */
+export function parsedUrl(value: string): URL | undefined {
+  try {
+    const parsed = new URL(value)
+    for (const part of [parsed.username, parsed.password, parsed.pathname]) decodeURIComponent(part)
+    return parsed.hostname === '' ? undefined : parsed
+  } catch {
+    return undefined
+  }
+}
 
 FormatRegistry.Set('networks', (value) => value === 'none' || value.split(',').every((entry) => isNetwork(entry.trim())))
 /** Addresses and CIDR blocks in a comma list, or `none`. */
@@ -60,12 +97,16 @@ export function parseSettings<P extends TProperties>(
   const wrong: string[] = []
   const values: Record<string, unknown> = {}
   for (const [name, property] of Object.entries<TSchema>(schema.properties)) {
-    const raw = fromFile(environment[`${name}_FILE`], `${name}_FILE`, wrong) ?? environment[name]
+    const wrongBefore = wrong.length
+    const fromAFile = fromFile(environment[`${name}_FILE`], `${name}_FILE`, wrong)
+    if (wrong.length > wrongBefore) continue
+    const raw = fromAFile ?? environment[name]
     const value = raw === undefined || raw === '' ? property.default : property.type === 'integer' ? Number(raw) : raw
     if (value === undefined && !(schema.required as string[] | undefined)?.includes(name)) continue
     const example = property.examples ? `, for example ${property.examples[0]}` : ''
     if (value === undefined) wrong.push(`${name} is missing${example}`)
-    else if (!Value.Check(property, value)) wrong.push(`${name} is not valid${example}`)
+    else if (!Value.Check(property, value))
+      wrong.push(fromAFile ? `${name}_FILE names a file whose content is not valid${example}` : `${name} is not valid${example}`)
     else values[name] = value
   }
   if (wrong.length > 0) throw new SettingsError(wrong)
@@ -91,19 +132,20 @@ export class SettingsError extends Error {
 
 /**
  * As `parseSettings`, from the real environment; says what is wrong on stderr and ends the process with 78. `together` names what is wrong of settings
- * that need each other.
+ * that need each other, `alsoWrong` what is wrong besides.
  */
 export function readSettings<P extends TProperties>(
   schema: TObject<P>,
-  together: (settings: Static<TObject<P>>) => string[] = () => []
+  together: (settings: Static<TObject<P>>) => string[] = () => [],
+  alsoWrong: string[] = []
 ): Static<TObject<P>> {
   try {
     const settings = parseSettings(schema, process.env)
-    const wrong = together(settings)
+    const wrong = [...together(settings), ...alsoWrong]
     if (wrong.length > 0) throw new SettingsError(wrong)
     return settings
   } catch (error) {
-    console.error(error instanceof SettingsError ? error.message : error)
+    console.error(error instanceof SettingsError ? new SettingsError([...new Set([...error.wrong, ...alsoWrong])]).message : error)
     process.exit(EX_CONFIG)
   }
 }

@@ -1,5 +1,5 @@
 import { Type } from '@sinclair/typebox'
-import { commonSettings, key, networks, oneOf, text, url, whole } from '#platform/settings'
+import { commonSettings, emailAddress, key, networks, oneOf, text, url, whole } from '#platform/settings'
 
 /** What auth reads from its environment. */
 export const settingsSchema = Type.Object({
@@ -11,7 +11,7 @@ export const settingsSchema = Type.Object({
   ENCRYPTION_KEY: key(),
   /** Makes what is looked up without being readable: CPF, addresses of failed attempts. */
   INDEX_KEY: key(),
-  ADMIN_EMAIL: Type.Optional(text({ pattern: '^[^\\s@]+@[^\\s@]+$', examples: ['admin@clinic.example'] })),
+  ADMIN_EMAIL: Type.Optional(emailAddress()),
   ADMIN_PASSWORD: Type.Optional(text({ minLength: 12, examples: ['(12 characters or more)'] })),
   DOCTOR_APPROVAL: oneOf(['manual', 'auto'], 'manual'),
   SCHEDULING_URL: text({ examples: ['http://scheduling:8000'] }),

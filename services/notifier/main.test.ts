@@ -58,9 +58,34 @@ test('it becomes ready, and on SIGTERM stops in order and ends with 0', async ()
   expect(log).not.toContain('could not be stopped cleanly')
 })
 
+test('a mail server that takes a password but has no TLS gets none: readiness and log say why', async () => {
+  const port = String(freePort())
+  const child = start({ ...settings, PORT: port, SMTP_URL: sink.url.replace('//', '//clinic:hunter2secret@') })
+  const ready = await eventually(async () => {
+    const answer = await fetch(`http://127.0.0.1:${port}/health/ready`).catch(() => undefined)
+    const state = (await answer?.json()) as { status: string; checks: Record<string, string>; reasons?: Record<string, string> } | undefined
+    return state?.checks.broker === 'up' && state.checks.keys === 'up' && state.reasons && state
+  })
+  expect(ready.status).toBe('degraded')
+  expect(ready.checks.smtp).toBe('down')
+  expect(ready.reasons?.smtp).toContain('The mail server does not offer STARTTLS, and without TLS no password is sent.')
+  child.kill('SIGTERM')
+  expect(await child.exited).toBe(0)
+  const log = await new Response(child.stdout).text()
+  expect(log).toContain('SMTP server cannot be used, retrying in 2 s')
+  expect(log).toContain('does not offer STARTTLS')
+  expect(log).not.toContain('hunter2secret')
+})
+
 test('it names every setting that is wrong or missing and does not start', async () => {
   const child = start({ ...settings, DATABASE_URL: undefined, SMTP_URL: 'http://x', MAIL_FROM: 'Clínica <a@b.c>, <d@e.f>' })
   expect(await child.exited).toBe(78)
   const said = await new Response(child.stderr).text()
   for (const name of ['DATABASE_URL', 'SMTP_URL', 'MAIL_FROM']) expect(said).toContain(name)
+  const file = join(import.meta.dir, 'main.ts')
+  const other = start({ ...settings, SMTP_URL: `${sink.url}?requireTLS=false`, SMTP_CA_FILE: file })
+  expect(await other.exited).toBe(78)
+  const named = await new Response(other.stderr).text()
+  expect(named).toContain('SMTP_URL is not valid')
+  expect(named).toContain('SMTP_CA_FILE names a file whose content is not valid')
 })

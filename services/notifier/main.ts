@@ -29,7 +29,7 @@ const bus = await connectBus({
   subscription: [consumer.subscription, deadLetterSubscription(sql, clock)]
 })
 const consuming = consumer.start(bus)
-const smtp = openSmtp(settings.SMTP_URL, { connections: settings.SMTP_CONNECTIONS })
+const smtp = openSmtp(settings.SMTP_URL, { connections: settings.SMTP_CONNECTIONS, ca: settings.SMTP_CA })
 const sender = senderOf(settings.MAIL_FROM, settings.PUBLIC_URL)
 const delivery = startDelivery({ sql, smtp, sender, worker: crypto.randomUUID(), clock }, settings.SMTP_CONNECTIONS)
 const reminding = startReminding(sql, clock)
@@ -38,7 +38,7 @@ const counting = setInterval(() => countDeadLetters(sql).catch(() => {}), 5_000)
 const checks = [
   { name: 'database', critical: true, up: async () => (await one<{ up: boolean }>(sql, SQL`select true as up`)).up },
   { name: 'broker', critical: false, up: bus.connected },
-  { name: 'smtp', critical: false, up: delivery.serverThere },
+  { name: 'smtp', critical: false, up: delivery.serverThere, why: smtp.trouble },
   { name: 'keys', critical: false, up: trust.ready }
 ]
 const app = notifier({ sql, bus, verify: verifierOf(trust), clock, checks })

@@ -1,5 +1,5 @@
 import { Type } from '@sinclair/typebox'
-import { commonSettings, mailFrom, oneOf, text, url, whole } from '#platform/settings'
+import { commonSettings, mailFrom, oneOf, publicUrl, text, url, whole } from '#platform/settings'
 
 /** What scheduling reads from its environment. */
 export const settingsSchema = Type.Object({
@@ -8,7 +8,7 @@ export const settingsSchema = Type.Object({
   DATABASE_POOL: whole(2, 200, { default: 20, examples: [20] }),
   RABBITMQ_URL: url('amqp|amqps', { examples: ['amqp://scheduling:secret@localhost:5672'] }),
   AUTH_URL: text({ examples: ['http://auth:8000'] }),
-  PUBLIC_URL: url('https?', { default: 'http://localhost:8080', examples: ['https://clinic.example'] }),
+  PUBLIC_URL: publicUrl({ default: 'http://localhost:8080' }),
   MAIL_FROM: mailFrom(),
   EMAIL_VERIFICATION: oneOf(['required', 'optional'], 'required'),
   BOOKING_LIMIT: whole(1, 1000, { default: 20, examples: [20] }),

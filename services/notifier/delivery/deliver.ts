@@ -64,6 +64,8 @@ export function startDelivery(needs: Needs, connections: number): Delivery {
   let [from, lookedAt, filledAt] = [LONG_AGO, Number.NEGATIVE_INFINITY, Number.NEGATIVE_INFINITY]
   let stopped = false
   let away = false
+  // asked once at the start, so that readiness says what is wrong with the mail server before the first mail needs it
+  let isAsked = false
   let wake = () => {}
   const deafen = composed.hear(() => wake())
 
@@ -136,7 +138,8 @@ export function startDelivery(needs: Needs, connections: number): Delivery {
         wake = resolve
       })
       try {
-        if (away) away = !(await smtp.probe())
+        if (away || !isAsked) away = !(await smtp.probe())
+        isAsked = true
         if (!away) await fill()
       } catch (error) {
         log.error(describeError(error), 'mails could not be claimed, trying again')

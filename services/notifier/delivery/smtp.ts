@@ -2,6 +2,7 @@ import { createTransport, type SendMailOptions } from 'nodemailer'
 import MailComposer from 'nodemailer/lib/mail-composer'
 import { describeError, log } from '#platform/log'
 import { gauge } from '#platform/metrics'
+import { smtpOptions, tlsAdvice } from '#platform/smtp'
 
 /** How a server took a mail. `away`: there is no server that could have taken it. */
 export type Answer = { kind: 'accepted' | 'refused' | 'failed'; reply: string } | { kind: 'away' }
@@ -11,15 +12,20 @@ export type Smtp = {
   send: (message: SendMailOptions) => Promise<Answer>
   /** Whether a server is there, greets and lets us in. */
   probe: () => Promise<boolean>
+  /** Why the server could not be used when it was last needed; undefined where it could, and before the first time. */
+  trouble: () => string | undefined
   close: () => void
 }
 
 const up = gauge('smtp_up', 'Whether the mail server was there when it was last needed', [])
 
+/** The pool's size, the longest wait, and the authorities that the server's certificate is checked against. */
+type Options = { connections: number; limitMs?: number; ca?: string | undefined }
+
 /** Opens the pool; every wait is bounded, the longest by `limitMs`. */
-export function openSmtp(url: string, { connections, limitMs = 60_000 }: { connections: number; limitMs?: number }): Smtp {
+export function openSmtp(url: string, { connections, limitMs = 60_000, ca }: Options): Smtp {
   const transport = createTransport({
-    url,
+    ...smtpOptions(url, ca),
     pool: true,
     maxConnections: connections,
     maxMessages: 500,
@@ -35,15 +41,19 @@ export function openSmtp(url: string, { connections, limitMs = 60_000 }: { conne
   // until it was asked nobody knows better
   up.set({}, 1)
   let probing: Promise<boolean> | undefined
+  let trouble: string | undefined
 
   const verify = async () => {
     try {
       await Promise.race([transport.verify(), Bun.sleep(10_000).then(() => Promise.reject(new Error('no answer in 10 s')))])
       up.set({}, 1)
+      trouble = undefined
       return true
     } catch (error) {
       up.set({}, 0)
-      log.warn(describeSmtp(error), 'the mail server is not to be had')
+      const advice = tlsAdvice(error)
+      trouble = advice ?? withoutAddresses((error as Error).message)
+      log.warn({ ...describeSmtp(error), ...(advice && { advice }) }, 'SMTP server cannot be used, retrying in 2 s')
       return false
     }
   }
@@ -78,6 +88,7 @@ export function openSmtp(url: string, { connections, limitMs = 60_000 }: { conne
       }
     },
     probe,
+    trouble: () => trouble,
     close: () => transport.close({ force: true })
   }
 }

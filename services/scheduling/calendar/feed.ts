@@ -26,7 +26,7 @@ export async function newFeed(sql: Sql, who: Caller, publicUrl: string, now: Tem
     )
     if (made === 0) throw new Problem('token_revoked')
   })
-  return { url: `${publicUrl}/v1/calendar-feed/${token}.ics` }
+  return { url: `${publicUrl.replace(/\/+$/, '')}/v1/calendar-feed/${token}.ics` }
 }
 
 /** The calendar behind a secret address: from 90 days ago on. Throws `not_found`. */
