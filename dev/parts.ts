@@ -1,5 +1,8 @@
 import { join } from 'node:path'
 import { provisionBroker } from '#platform/broker-users'
+import { declareQueues } from '#platform/bus'
+import { consumers } from '#platform/events'
+import { queueOf } from '#platform/inbox'
 import { freePort } from '#platform/ports'
 import { roleUrl, type Schema } from '#platform/provision'
 import { startMailbox } from './mailbox.ts'
@@ -7,6 +10,7 @@ import { startPostgres } from './postgres.ts'
 import type { Running } from './process.ts'
 import { startRabbit } from './rabbitmq.ts'
 import { ensureRabbit } from './rabbitmq-find.ts'
+import { type BrokerData, examineBrokerData } from './rabbitmq-moved.ts'
 import type { Registry } from './registry.ts'
 import type { Secrets } from './secrets.ts'
 import type { StartSettings } from './start-settings.ts'
@@ -20,6 +24,8 @@ export type Parts = {
   database: string
   brokerUrl: (schema: Schema) => string
   brokerPage?: string
+  /** What was found about the data of our own broker. */
+  brokerData?: BrokerData
   smtpUrl: string
   /** Where mails can be read; undefined where they go to a server that is not ours. */
   mailboxUrl?: string
@@ -57,11 +63,16 @@ async function ownPostgres(dir: string, { postgresPassword }: Secrets, registry:
 
 async function ownRabbit(dir: string, secrets: Secrets, registry: Registry, keep: Keep) {
   const [port, managementPort] = [freePort(), freePort()]
+  const brokerData = examineBrokerData(dir)
   const start = () => startRabbit({ dir, port, managementPort, password: secrets.rabbitPassword, registry })
-  const { api } = await keep('RabbitMQ (private node)', start, () => `127.0.0.1:${port}`)
+  const { api, url } = await keep('RabbitMQ (private node)', start, () => `127.0.0.1:${port}`)
   await provisionBroker(api, secrets.brokerPasswords)
+  await declareQueues(
+    url,
+    Object.entries(consumers).map(([service, types]) => queueOf(service, types))
+  )
   const brokerUrl = (schema: Schema) => `amqp://${schema}:${secrets.brokerPasswords[schema]}@127.0.0.1:${port}`
-  return { brokerUrl, brokerPage: `http://localhost:${managementPort}` }
+  return { brokerUrl, brokerData, brokerPage: `http://localhost:${managementPort}` }
 }
 
 async function ownMailbox(dir: string, port: number, registry: Registry, keep: Keep) {

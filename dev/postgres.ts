@@ -1,4 +1,4 @@
-import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import postgres from 'postgres'
@@ -82,6 +82,7 @@ async function initialise(dir: string, data: string, password: string, initdb: s
   chmodSync(dir, 0o700)
   if (isRoot()) chownSync(dir, postgresUser().uid, postgresUser().gid)
   if (existsSync(join(data, 'initialised'))) {
+    ownByPostgres(data)
     forgetStalePid(data)
     return
   }
@@ -105,6 +106,13 @@ async function initialise(dir: string, data: string, password: string, initdb: s
     rmSync(passwordFile, { force: true })
   }
   writeFileSync(join(data, 'initialised'), '')
+}
+
+/** A copy that root made belongs to root, and PostgreSQL takes only a directory of its own user. */
+function ownByPostgres(data: string) {
+  if (!isRoot()) return
+  const { uid, gid } = postgresUser()
+  if (statSync(data).uid !== uid) Bun.spawnSync(['chown', '-R', `${uid}:${gid}`, data])
 }
 
 /** After a crash the recorded id may be another process's by now, and PostgreSQL would not start. Whoever calls this holds the directory's lock. */

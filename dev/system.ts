@@ -7,12 +7,14 @@ import { noteSmtp } from './local.ts'
 import { startParts } from './parts.ts'
 import { holderOf, isFree } from './ports.ts'
 import { privateDirectory } from './private-files.ts'
+import { recoverEvents } from './recover-events.ts'
 import { openRegistry, type Registry } from './registry.ts'
 import { secretsOf } from './secrets.ts'
 import { planServices, startService } from './services.ts'
 import { type StartSettings, startSettings } from './start-settings.ts'
 import { supervise } from './supervise.ts'
 import { bold, dim, red, say, seconds, step, yellow } from './terminal.ts'
+import { problemsAt, watchProblems } from './watch.ts'
 import { welcome } from './welcome.ts'
 
 /** `bun start`: brings the whole system up on this machine, keeps it up, and takes it down in order on Ctrl-C or SIGTERM. */
@@ -66,6 +68,7 @@ async function bringUp(settings: StartSettings, registry: Registry, stopping: Ab
     roleUrl(parts.postgresUrl, parts.database, role, secrets.rolePasswords[role])
   const migrateAll = async () => (await Promise.all(schemas.map((schema) => migrate(databaseUrl(`${schema}_owner`), schema)))).flat()
   await step('Migrations', migrateAll, (ran) => (ran.length > 0 ? `${ran.length} run` : 'up to date'))
+  await recoverEvents(parts, settings)
 
   const plans = await planServices({ settings, secrets, databaseUrl, brokerUrl: parts.brokerUrl, smtpUrl: parts.smtpUrl })
   await Promise.all(
@@ -84,6 +87,7 @@ async function bringUp(settings: StartSettings, registry: Registry, stopping: Ab
       (outcome) => outcome
     )
   }
+  watchProblems(stopping, { read: () => problemsAt(gateway) })
   say(`\n${welcome(settings, parts, admin)}`)
 }
 

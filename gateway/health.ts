@@ -13,25 +13,44 @@ const critical: Service[] = ['auth', 'scheduling']
 const State = t.Union([t.Literal('up'), t.Literal('degraded'), t.Literal('down')], {
   description: 'Degraded: some replicas are away, or a part that others go on without'
 })
+const Problems = t.Array(
+  t.Object({ service: t.String({ examples: ['auth'] }), problem: t.String({ examples: ['A queue has had no consumer for 60 s'] }) }),
+  {
+    description: 'Faults that somebody has to look at, though everybody can still call; left out where there are none'
+  }
+)
 const healthOf = (description: string) =>
-  t.Object({ status: State, services: t.Object({ auth: State, scheduling: State, notifier: State }) }, { description })
+  t.Object(
+    { status: State, services: t.Object({ auth: State, scheduling: State, notifier: State }), problems: t.Optional(Problems) },
+    { description }
+  )
+type Health = { state: 'up' | 'degraded' | 'down'; problems: string[] }
 
 /** `GET /health`: the system as a whole, 503 where a part is down that nothing goes on without. */
 export const health = (upstreams: Record<Service, Upstream>) => {
-  let last: { at: number; states: Promise<(readonly [Service, 'up' | 'degraded' | 'down'])[]> } | undefined
+  let last: { at: number; states: Promise<(readonly [Service, Health])[]> } | undefined
   // whoever asks often asks the replicas no more often than once a second
   const statesNow = () => {
     if (!last || performance.now() - last.at > KEPT_MS)
-      last = { at: performance.now(), states: Promise.all(services.map(async (name) => [name, await stateOf(upstreams[name])] as const)) }
+      last = {
+        at: performance.now(),
+        states: Promise.all(services.map(async (name) => [name, await healthOfService(upstreams[name])] as const))
+      }
     return last.states
   }
   return new Elysia({ name: 'health' }).get(
     '/health',
     async ({ set, request }) => {
-      const states = await statesNow()
+      const healths = await statesNow()
+      const states = healths.map(([name, { state }]) => [name, state] as const)
+      const problems = healths.flatMap(([service, health]) => health.problems.map((problem) => ({ service, problem })))
       const isDown = states.some(([name, state]) => state === 'down' && critical.includes(name))
       const status = isDown ? 'down' : states.every(([, state]) => state === 'up') ? 'up' : 'degraded'
-      const answer = { status, services: Object.fromEntries(states) as Record<Service, 'up' | 'degraded' | 'down'> } as const
+      const answer = {
+        status,
+        services: Object.fromEntries(states) as Record<Service, 'up' | 'degraded' | 'down'>,
+        ...(problems.length > 0 && { problems })
+      } as const
       if (wantsPage(request)) return healthPage(answer, request) as never
       if (isDown) set.status = 503
       set.headers['cache-control'] = 'no-store'
@@ -53,17 +72,23 @@ export const health = (upstreams: Record<Service, Upstream>) => {
   )
 }
 
-/** Up where one replica at least is ready; of several, `degraded` where not all are. */
-async function stateOf(upstream: Upstream): Promise<'up' | 'degraded' | 'down'> {
-  const answers = await Promise.all(upstream.replicas().map(({ url }) => isReady(url)))
-  if (!answers.includes(true)) return 'down'
-  return answers.includes(false) ? 'degraded' : 'up'
+/** Up where every replica is ready and reports no problem; down where none is ready. */
+async function healthOfService(upstream: Upstream): Promise<Health> {
+  const answers = await Promise.all(upstream.replicas().map(({ url }) => askReplica(url)))
+  const ready = answers.filter((problems) => problems !== undefined)
+  const problems = [...new Set(ready.flat())]
+  if (ready.length === 0) return { state: 'down', problems }
+  return { state: ready.length < answers.length || problems.length > 0 ? 'degraded' : 'up', problems }
 }
 
-async function isReady(url: string): Promise<boolean> {
+/** The problems that a replica reports; undefined where it is not ready. */
+async function askReplica(url: string): Promise<string[] | undefined> {
   try {
-    return (await fetch(`${url}/health/ready`, { signal: AbortSignal.timeout(ASK_MS) })).ok
+    const answer = await fetch(`${url}/health/ready`, { signal: AbortSignal.timeout(ASK_MS) })
+    if (!answer.ok) return undefined
+    const { problems = [] } = (await answer.json().catch(() => ({}))) as { problems?: string[] }
+    return problems
   } catch {
-    return false
+    return undefined
   }
 }

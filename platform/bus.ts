@@ -2,6 +2,7 @@ import { type Channel, type ChannelModel, type ConfirmChannel, type ConsumeMessa
 import type { Event } from './events.ts'
 import { log } from './log.ts'
 import { gauge } from './metrics.ts'
+import { STALLED_AFTER_MS, stallWatch } from './stall.ts'
 
 /** The topic exchange that carries every event; the routing key is the event's type. */
 export const EXCHANGE = 'healthmed.events'
@@ -31,16 +32,33 @@ export type Bus = {
   /** Puts a message straight into a queue, as it first came there; resolves when the broker confirmed. */
   putBack: (queue: string, content: Buffer, about: { type: string; messageId: string }) => Promise<void>
   connected: () => boolean
+  /** False while a queue that this process reads has had no consumer for 60 s, or the broker could not say so. */
+  isConsuming: () => boolean
   /** Stops consuming and waits for the messages at hand. */
   stopConsuming: () => Promise<void>
   close: () => Promise<void>
 }
 
-type Options = { url: string; name: string; subscription?: Subscription | Subscription[] }
+/** `nowMs` and `countEveryMs`: by which clock, and how often, the bus asks for the consumers of its queues. */
+type Options = {
+  url: string
+  name: string
+  subscription?: Subscription | Subscription[]
+  nowMs?: () => number
+  countEveryMs?: number
+}
 
 /** Connects, or goes on trying in the background with back-off and jitter: a service starts and works without its broker. */
-export async function connectBus({ url, name, subscription }: Options): Promise<Bus> {
+export async function connectBus({
+  url,
+  name,
+  subscription,
+  nowMs = () => performance.now(),
+  countEveryMs = COUNT_MS
+}: Options): Promise<Bus> {
   const subscriptions = [subscription ?? []].flat()
+  // each stalls from the start, until the broker says that its queue has a consumer
+  const consumption = new Map(subscriptions.map(({ queue }) => [queue, stallWatch(STALLED_AFTER_MS, nowMs, queue)]))
   let publisher: Publisher | undefined
   let consumers: { channel: Channel; tag: string }[] = []
   const stopping = new AbortController()
@@ -72,8 +90,14 @@ export async function connectBus({ url, name, subscription }: Options): Promise<
       atWork.add(work)
       work.finally(() => atWork.delete(work))
     })
-    const count = () => channel.checkQueue(one.queue).then(({ messageCount }) => queued.set({ queue: one.queue }, messageCount))
-    const counting = setInterval(() => void count().catch(() => {}), COUNT_MS)
+    const count = async () => {
+      const { messageCount, consumerCount } = await channel.checkQueue(one.queue)
+      queued.set({ queue: one.queue }, messageCount)
+      consumption.get(one.queue)?.observe(consumerCount > 0 ? undefined : one.queue)
+    }
+    const unknown = () => consumption.get(one.queue)?.observe(one.queue)
+    const counting = setInterval(() => void count().catch(unknown), countEveryMs)
+    channel.once('close', unknown)
     channel.once('close', () => clearInterval(counting))
     return { channel, tag }
   }
@@ -117,6 +141,7 @@ export async function connectBus({ url, name, subscription }: Options): Promise<
     putBack: async (queue, content, { type, messageId }) =>
       ready().send('', queue, content, { messageId, type, contentType: 'application/cloudevents+json', headers: {} }),
     connected: () => publisher !== undefined,
+    isConsuming: () => ![...consumption.values()].some(({ isStalled }) => isStalled()),
     stopConsuming: async () => {
       stopping.abort()
       await Promise.all(consumers.map(({ channel, tag }) => channel.cancel(tag).catch(() => {})))
@@ -143,8 +168,23 @@ async function guarded<C extends Channel>(model: ChannelModel, channel: C): Prom
   return channel
 }
 
+/**
+ * Declares queues with their bindings before anybody publishes. An event that reaches only some of the queues that want it counts as routed, so a
+ * service that starts a moment later would never learn of it.
+ */
+export async function declareQueues(url: string, queues: Pick<Subscription, 'queue' | 'bindings'>[]): Promise<void> {
+  const connection = await connect(url, { timeout: 5_000 })
+  try {
+    const channel = await connection.createChannel()
+    await channel.assertExchange(EXCHANGE, 'topic', { durable: true })
+    for (const one of queues) await declareQueue(channel, one)
+  } finally {
+    await connection.close()
+  }
+}
+
 /** A queue with what it hangs on: its own dead letters go to an exchange, and the queue behind that belongs to who keeps them. */
-async function declareQueue(channel: Channel, { queue, bindings }: Subscription) {
+async function declareQueue(channel: Channel, { queue, bindings }: Pick<Subscription, 'queue' | 'bindings'>) {
   await channel.assertExchange(DEAD_LETTERS, 'fanout', { durable: true })
   if (queue === DEAD_LETTERS) {
     await channel.assertQueue(queue, { durable: true, arguments: { 'x-queue-type': 'quorum' } })

@@ -102,6 +102,13 @@ export const typesOf = { auth: Object.keys(authEvents), scheduling: Object.keys(
 /** The service that owns a type. */
 export const sourceOf = (type: EventType): Source => (Object.hasOwn(authEvents, type) ? 'auth' : 'scheduling')
 
+/** Which service reads which events. The queues are declared from it before anybody publishes. */
+export const consumers = {
+  scheduling: ['healthmed.user.registered.v1', 'healthmed.user.updated.v1', 'healthmed.user.access_revoked.v1', 'healthmed.user.erased.v1'],
+  // all but what concerns scheduling alone
+  notifier: Object.keys(events).filter((type) => type !== 'healthmed.user.access_revoked.v1')
+} satisfies Record<string, string[]>
+
 /** The type of an event, which is also its routing key. */
 export type EventType = keyof typeof events
 /** What an event of a type says. */

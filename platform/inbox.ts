@@ -87,9 +87,15 @@ export type Consumer = { subscription: Subscription; start: (bus: Bus) => { stop
 /** The version of the queues: the arguments of a queue that exists cannot be changed, so other arguments need queues of another name. */
 const QUEUES = 'v1'
 
+/** The queue of a service, and what binds it to events of these types. */
+export const queueOf = (service: string, types: readonly string[]): Pick<Subscription, 'queue' | 'bindings'> => ({
+  queue: `${service}.events.${QUEUES}`,
+  bindings: types.map((type) => type.replace(/v\d+$/, '*'))
+})
+
 /** Consumes the events that `handlers` names from the queue `<service>.events.v1`; versions of events that it does not know end as dead letters. */
 export function consumerOf(sql: Sql, service: string, handlers: Handlers, prefetch = 50): Consumer {
-  const queue = `${service}.events.${QUEUES}`
+  const { queue, bindings } = queueOf(service, Object.keys(handlers))
   let bus: Bus | undefined
   let stopped = false
 
@@ -119,7 +125,6 @@ export function consumerOf(sql: Sql, service: string, handlers: Handlers, prefet
     return deadLetter(bus, content, { queue, type: type ?? 'unknown', messageId: messageId ?? crypto.randomUUID(), reason })
   }
 
-  const bindings = Object.keys(handlers).map((type) => type.replace(/v\d+$/, '*'))
   return {
     subscription: { queue, bindings, prefetch, onMessage },
     start: (connected) => {

@@ -2,7 +2,14 @@ import { Elysia } from 'elysia'
 import { gauge, registry } from './metrics.ts'
 
 /** A dependency: whether it is up, whether the process can do its work without it, and `why` it is down where that is known. */
-export type Check = { name: string; critical: boolean; up: () => Promise<boolean> | boolean; why?: () => string | undefined }
+export type Check = {
+  name: string
+  critical: boolean
+  up: () => Promise<boolean> | boolean
+  why?: () => string | undefined
+  /** What `/health` of the whole system and the output of `bun start` say while it is down, for a fault that somebody has to look at. */
+  problem?: string
+}
 
 const CHECK_MS = 2_000
 let draining = false
@@ -31,7 +38,8 @@ export const ops = (checks: Check[], metrics: () => Promise<string> = () => regi
       return {
         status: draining ? 'draining' : down ? 'down' : states.every((state) => state.up) ? 'up' : 'degraded',
         checks: Object.fromEntries(states.map((state) => [state.name, state.up ? 'up' : 'down'])),
-        ...(reasons.length > 0 && { reasons: Object.fromEntries(reasons) })
+        ...(reasons.length > 0 && { reasons: Object.fromEntries(reasons) }),
+        ...problemsOf(states)
       }
     })
     .get('/metrics', async ({ set }) => {
@@ -41,6 +49,27 @@ export const ops = (checks: Check[], metrics: () => Promise<string> = () => regi
 }
 
 const statesOf = (checks: Check[]) => Promise.all(checks.map(async (check) => ({ ...check, up: await within(check.up) })))
+
+function problemsOf(states: { up: boolean; problem?: string }[]): { problems?: string[] } {
+  const problems = states.flatMap(({ up, problem }) => (up || !problem ? [] : [problem]))
+  return problems.length > 0 ? { problems } : {}
+}
+
+/** Events leave this process: false once the first in line has not left for 60 s. */
+export const eventsCheck = (isFlowing: () => boolean): Check => ({
+  name: 'events',
+  critical: false,
+  up: isFlowing,
+  problem: 'Events have not left for 60 s: other services and emails do not learn what happens'
+})
+
+/** The queues of this process are read: false once one has had no consumer for 60 s. */
+export const consumersCheck = (isConsuming: () => boolean): Check => ({
+  name: 'consumers',
+  critical: false,
+  up: isConsuming,
+  problem: 'A queue has had no consumer for 60 s: events wait in it'
+})
 
 async function within(up: Check['up']): Promise<boolean> {
   try {

@@ -35,6 +35,7 @@ function broker({ confirm = true } = {}) {
     deadLetter: () => Promise.reject(new Error('not here')),
     putBack: () => Promise.reject(new Error('not here')),
     connected: () => connected,
+    isConsuming: () => true,
     stopConsuming: async () => {},
     close: async () => {}
   }

@@ -6,6 +6,7 @@ import type { Event, EventData, EventType } from './events.ts'
 import { currentTrace, describeError, log, traceparentFrom } from './log.ts'
 import { counter, gauge } from './metrics.ts'
 import { openSpan, spanned } from './spans.ts'
+import { STALLED_AFTER_MS, stallWatch } from './stall.ts'
 
 /*
  * The transactional outbox. A schema that publishes has this table:
@@ -168,11 +169,20 @@ const toEvent = (row: Row, source: string): Event => ({
   data: row.data
 })
 
-/** A relay that runs until it is stopped; `stop` waits for the batch at hand. */
-export type Relay = { stop: () => Promise<void> }
+/** A relay that runs until it is stopped; `stop` waits for the batch at hand. `isFlowing` is false while the first event in line has not left for 60 s. */
+export type Relay = { stop: () => Promise<void>; isFlowing: () => boolean }
+
+/** When the relay looks at the outbox's state, and by which clock it finds that nothing leaves. */
+type Watching = { nowMs?: () => number; measureEveryMs?: number }
 
 /** Publishes what stands in the outbox of `schema`, woken by what this process announces, and by a clock for what others left. */
-export function startRelay(sql: Sql, bus: Bus, schema: string): Relay {
+export function startRelay(
+  sql: Sql,
+  bus: Bus,
+  schema: string,
+  { nowMs = () => performance.now(), measureEveryMs = 5_000 }: Watching = {}
+): Relay {
+  const stall = stallWatch(STALLED_AFTER_MS, nowMs)
   let stopped = false
   let wake = () => {}
   const deafen = announced.hear(() => wake())
@@ -196,8 +206,9 @@ export function startRelay(sql: Sql, bus: Bus, schema: string): Relay {
       else if (took.length < BATCH) await Bun.sleep(APART_MS)
     }
   })()
-  const watch = setInterval(() => measure(sql).catch(() => {}), 5_000)
+  const watch = setInterval(() => measure(sql).then(stall.observe, () => {}), measureEveryMs)
   return {
+    isFlowing: () => !stall.isStalled(),
     stop: async () => {
       stopped = true
       clearInterval(watch)
@@ -208,13 +219,18 @@ export function startRelay(sql: Sql, bus: Bus, schema: string): Relay {
   }
 }
 
-const KEPT_SENT = '3 days'
+/**
+ * Sent events are kept with their data, so that they can be published again where the broker's data is lost (`ops/republish-events.ts`). Shorter than
+ * the inbox remembers what it handled (30 days): an event that is published again is then known to everybody who handled it.
+ */
+const KEPT_SENT = '14 days'
 
-/** Sets the gauges and purges rows that were sent long ago. */
-async function measure(sql: Sql) {
-  const [state] = await rows<{ depth: number; oldest: number }>(
+/** Sets the gauges, purges rows that were sent long ago, and gives the first event in line. */
+async function measure(sql: Sql): Promise<string | undefined> {
+  const [state] = await rows<{ depth: number; oldest: number; head: string | null }>(
     sql,
-    SQL`select count(*) as depth, coalesce(extract(epoch from now() - min(created_at)), 0)::float8 as oldest from outbox where sent_at is null`
+    SQL`select count(*) as depth, coalesce(extract(epoch from now() - min(created_at)), 0)::float8 as oldest, min(seq)::text as head
+          from outbox where sent_at is null`
   )
   depth.set({}, state?.depth ?? 0)
   oldest.set({}, state?.oldest ?? 0)
@@ -222,4 +238,5 @@ async function measure(sql: Sql) {
     sql,
     SQL`delete from outbox where seq in (select seq from outbox where sent_at < now() - ${KEPT_SENT}::interval limit 1000 for update skip locked)`
   )
+  return state?.head ?? undefined
 }

@@ -64,7 +64,7 @@ async function relay(url = vhost.url): Promise<Relay> {
   }
   tidy.push(stop)
   await eventually(bus.connected)
-  return { stop }
+  return { ...started, stop }
 }
 const program = `
   import { connectBus } from './platform/bus.ts'

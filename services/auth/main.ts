@@ -6,7 +6,7 @@ import { verifierOf } from '#platform/caller'
 import { clientReader } from '#platform/client'
 import { connect, rows } from '#platform/db'
 import { handlerOf, listen } from '#platform/http'
-import { drain } from '#platform/ops'
+import { drain, eventsCheck } from '#platform/ops'
 import { startRelay } from '#platform/outbox'
 import { readSettings } from '#platform/settings'
 import { stopOnSignal } from '#platform/stop'
@@ -49,7 +49,8 @@ const app = auth({
   peers: { scheduling: settings.SCHEDULING_URL, notifier: settings.NOTIFIER_URL },
   checks: [
     { name: 'database', critical: true, up: async () => (await rows(sql, SQL`select 1 as up`)).length === 1 },
-    { name: 'broker', critical: false, up: bus.connected }
+    { name: 'broker', critical: false, up: bus.connected },
+    eventsCheck(relay.isFlowing)
   ]
 })
 const server = listen(handlerOf(app), { port: settings.PORT, host: settings.HOST })

@@ -7,7 +7,7 @@ import { connect, one } from '#platform/db'
 import { handlerOf, listen } from '#platform/http'
 import { consumerOf } from '#platform/inbox'
 import { trustAuth } from '#platform/keys'
-import { drain } from '#platform/ops'
+import { consumersCheck, drain } from '#platform/ops'
 import { stopOnSignal } from '#platform/stop'
 import { countDeadLetters, deadLetterSubscription } from './admin/dead-letters.ts'
 import { notifier } from './app.ts'
@@ -39,6 +39,7 @@ const checks = [
   { name: 'database', critical: true, up: async () => (await one<{ up: boolean }>(sql, SQL`select true as up`)).up },
   { name: 'broker', critical: false, up: bus.connected },
   { name: 'smtp', critical: false, up: delivery.serverThere, why: smtp.trouble },
+  consumersCheck(bus.isConsuming),
   { name: 'keys', critical: false, up: trust.ready }
 ]
 const app = notifier({ sql, bus, verify: verifierOf(trust), clock, checks })

@@ -7,7 +7,7 @@ import { handlerOf, listen } from '#platform/http'
 import { purgeIdempotencyKeys } from '#platform/idempotency'
 import { consumerOf } from '#platform/inbox'
 import { trustAuth } from '#platform/keys'
-import { drain } from '#platform/ops'
+import { consumersCheck, drain, eventsCheck } from '#platform/ops'
 import { startRelay } from '#platform/outbox'
 import { readSettings } from '#platform/settings'
 import { stopOnSignal } from '#platform/stop'
@@ -44,7 +44,9 @@ const app = scheduling({
   checks: [
     { name: 'database', critical: true, up: async () => (await rows(sql, SQL`select 1 as up`)).length === 1 },
     { name: 'keys', critical: true, up: trust.ready },
-    { name: 'broker', critical: false, up: bus.connected }
+    { name: 'broker', critical: false, up: bus.connected },
+    eventsCheck(relay.isFlowing),
+    consumersCheck(bus.isConsuming)
   ]
 })
 const server = listen(handlerOf(app), { port: settings.PORT, host: settings.HOST })

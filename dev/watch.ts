@@ -1,0 +1,33 @@
+import { say, yellow } from './terminal.ts'
+
+type Problem = { service: string; problem: string }
+type Watching = { read: () => Promise<Problem[]>; tell?: (line: string) => void; pause?: () => Promise<void> }
+
+const EVERY_MS = 10_000
+
+/** Prints each problem that the system reports of itself once when it begins and once when it is over, until `stopping` says so. */
+export async function watchProblems(
+  stopping: AbortSignal,
+  { read, tell = say, pause = () => Bun.sleep(EVERY_MS) }: Watching
+): Promise<void> {
+  let known = new Set<string>()
+  while (!stopping.aborted) {
+    // while the gateway is away its supervisor has a word on it, and what was known stays known
+    const found = await read().catch(() => undefined)
+    if (stopping.aborted) return
+    if (found) {
+      const now = new Set(found.map(({ service, problem }) => `${service}: ${problem}`))
+      for (const line of now.difference(known)) tell(yellow(`  ! ${line}. \`bun run ops doctor\` says more.`))
+      for (const line of known.difference(now)) tell(`  over: ${line}`)
+      known = now
+    }
+    await pause()
+  }
+}
+
+/** The problems that `/health` of a gateway names. */
+export async function problemsAt(gateway: string): Promise<Problem[]> {
+  const answer = await fetch(`${gateway}/health`, { headers: { accept: 'application/json' }, signal: AbortSignal.timeout(5_000) })
+  const { problems = [] } = (await answer.json()) as { problems?: Problem[] }
+  return problems
+}
