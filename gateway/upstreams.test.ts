@@ -196,3 +196,29 @@ test('the health of the whole says which service is down', async () => {
   await eventually(async () => (await health())[0] === 503)
   expect(await health()).toEqual([503, { status: 'down', services: { auth: 'down', scheduling: 'up', notifier: 'down' } }])
 })
+
+test('the health of the whole reports what a ready replica complains of', async () => {
+  let problems: string[] | undefined
+  const ready = () => started(() => Response.json({ status: problems ? 'degraded' : 'up', ...(problems && { problems }) }))
+  const [auth, twin, scheduling] = [ready(), ready(), started()]
+  const gateway = await rig({ auth: `${auth.url},${twin.url}`, scheduling: scheduling.url, notifier: scheduling.url })
+  open.push(gateway)
+  const health = async () => {
+    const answer = await fetch(`${gateway.url}/health`)
+    return [answer.status, await answer.json()]
+  }
+  const up = { auth: 'up', scheduling: 'up', notifier: 'up' }
+  expect(await health()).toEqual([200, { status: 'up', services: up }])
+  problems = ['Events have not left for 60 s']
+  await eventually(async () => ((await health())[1] as { status: string }).status === 'degraded')
+  expect(await health()).toEqual([
+    200,
+    {
+      status: 'degraded',
+      services: { ...up, auth: 'degraded' },
+      problems: [{ service: 'auth', problem: 'Events have not left for 60 s' }]
+    }
+  ])
+  problems = undefined
+  await eventually(async () => ((await health())[1] as { status: string }).status === 'up')
+})

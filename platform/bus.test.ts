@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'bun:test'
 import { connect } from 'amqplib'
-import { type Bus, connectBus, DEAD_LETTERS, EXCHANGE, type Subscription } from './bus.ts'
+import { type Bus, connectBus, DEAD_LETTERS, declareQueues, EXCHANGE, type Subscription } from './bus.ts'
 import type { Event } from './events.ts'
 import { type Line, startLine } from './line.ts'
 import { traceparentFrom } from './log.ts'
@@ -209,4 +209,40 @@ test('a message put back into a queue arrives; into one that is not there, it is
   await putBack('ten.events', Buffer.from('{}'), { type: 'x', messageId: 'back-1' })
   await eventually(() => ids.includes('back-1'))
   expect(putBack('no.events', Buffer.from('{}'), { type: 'x', messageId: 'back-2' })).rejects.toThrow('no queue takes')
+})
+
+test('a queue without a consumer, or one that the broker cannot tell of, is reported after 60 s and no sooner', async () => {
+  let nowMs = 0
+  const queue = `test.${crypto.randomUUID()}`
+  const made = await connectBus({ url, name: 'test', subscription: listener(queue).subscription, nowMs: () => nowMs, countEveryMs: 10 })
+  open.push(made)
+  expect(made.isConsuming()).toBe(true)
+  nowMs = 60_000
+  // nothing was counted yet, and the limit is over
+  await eventually(made.isConsuming)
+  nowMs += 600_000
+  expect(made.isConsuming()).toBe(true)
+  line.cut()
+  await eventually(() => !made.connected())
+  expect(made.isConsuming()).toBe(true)
+  nowMs += 60_000
+  expect(made.isConsuming()).toBe(false)
+  line.heal()
+  await eventually(made.isConsuming)
+  // consumers may be cancelled one by one while the connection stands
+  await made.stopConsuming()
+  await eventually(() => {
+    nowMs += 60_000
+    return !made.isConsuming()
+  })
+})
+
+test('queues that are declared beforehand keep every event until their service starts', async () => {
+  const { ids, subscription } = listener(`test.${crypto.randomUUID()}`)
+  await declareQueues(url, [subscription])
+  const publisher = await bus()
+  const sent = event()
+  await publisher.publish(sent)
+  await bus(subscription)
+  await eventually(() => ids.includes(sent.id))
 })

@@ -1,16 +1,17 @@
 import { expect, test } from 'bun:test'
 import { Elysia } from 'elysia'
 import { handlerOf, http, problems } from './http.ts'
-import { ops } from './ops.ts'
+import { eventsCheck, ops } from './ops.ts'
 import { Problem } from './problem.ts'
 
-const state = { database: true }
+const state = { database: true, flowing: true }
 const app = new Elysia(http)
   .use(problems)
   .use(
     ops([
       { name: 'database', critical: true, up: () => state.database },
-      { name: 'broker', critical: false, up: () => Promise.reject(new Error('away')) }
+      { name: 'broker', critical: false, up: () => Promise.reject(new Error('away')) },
+      eventsCheck(() => state.flowing)
     ])
   )
   .get('/v1/refused', () => {
@@ -40,4 +41,18 @@ test('the metrics say which dependency is there at this moment', async () => {
 test('a refused request counts under its route and code', async () => {
   await ask('/v1/refused')
   expect((await ask('/metrics')).text).toContain('healthmed_problems_total{route="/v1/refused",code="slot_taken"} 1')
+})
+
+test('a process stays ready while events do not leave, and says what somebody has to look at', async () => {
+  const readiness = async () => JSON.parse((await ask('/health/ready')).text)
+  state.database = true
+  expect((await readiness()).problems).toBeUndefined()
+  state.flowing = false
+  expect((await ask('/health/ready')).status).toBe(200)
+  expect(await readiness()).toMatchObject({
+    status: 'degraded',
+    checks: { database: 'up', broker: 'down', events: 'down' },
+    problems: [expect.stringContaining('Events have not left')]
+  })
+  state.flowing = true
 })

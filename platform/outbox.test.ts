@@ -209,10 +209,47 @@ test('stopping waits for the confirms that are under way', async () => {
 test('rows that were sent long ago are purged, and no others', async () => {
   await say()
   await say()
-  await run(database.sql, SQL`update outbox set sent_at = now() - interval '4 days' where seq = (select min(seq) from outbox)`)
-  await run(database.sql, SQL`update outbox set sent_at = now() - interval '1 day' where seq = (select max(seq) from outbox)`)
+  await run(database.sql, SQL`update outbox set sent_at = now() - interval '15 days' where seq = (select min(seq) from outbox)`)
+  await run(database.sql, SQL`update outbox set sent_at = now() - interval '13 days' where seq = (select max(seq) from outbox)`)
   const { bus } = broker()
   await relay(bus)
   await eventually(async () => (await rows(database.sql, SQL`select 1 from outbox`)).length === 1)
+  await stopAll()
+})
+
+test('a relay says so while the first event in line has not left for 60 s, whatever the cause, and only then', async () => {
+  let nowMs = 0
+  const refusing = broker({ confirm: false })
+  const started = startRelay(database.sql, refusing.bus, 'notifier', { nowMs: () => nowMs, measureEveryMs: 10 })
+  relays.push(started)
+  nowMs = 3_600_000
+  expect(started.isFlowing()).toBe(true)
+  // an event that happened long ago and is only announced now is no stall
+  await announce(database.sql, 'healthmed.doctor.approved.v1', Bun.randomUUIDv7(), { id: Bun.randomUUIDv7() }, new Date('2026-01-01'))
+  const first = await eventually(() => refusing.published[0])
+  await eventually(() => {
+    const before = started.isFlowing()
+    nowMs += 59_000
+    const soon = started.isFlowing()
+    nowMs -= 59_000
+    return before && soon
+  })
+  // the broker neither confirms nor refuses
+  await eventually(() => {
+    nowMs += 60_000
+    return !started.isFlowing()
+  })
+  first.settle('confirm')
+  await eventually(started.isFlowing)
+  await stopAll()
+})
+
+test('sent events keep what they say, so that they can be published again', async () => {
+  const { bus } = broker()
+  await relay(bus)
+  const id = Bun.randomUUIDv7()
+  await say(id)
+  await eventually(async () => (await unsent()).length === 0)
+  expect(await rows(database.sql, SQL`select data from outbox`)).toEqual([{ data: { id } }])
   await stopAll()
 })
