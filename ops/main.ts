@@ -6,6 +6,7 @@ import { examine } from './doctor.ts'
 import { manage } from './manage.ts'
 import { migrateUp, standings } from './migrations.ts'
 import { placeOf } from './place.ts'
+import { republishEvents } from './republish-events.ts'
 import { quiet, restore } from './restore.ts'
 
 const USAGE = `usage: bun run ops COMMAND
@@ -17,6 +18,7 @@ const USAGE = `usage: bun run ops COMMAND
   migrate status | up       what has run and what waits · runs what waits
   keys rotate | retire      a new signing key · takes those out of the set that nothing valid was signed with (also \`bun run keys\`)
   republish users           tells every service of everybody again, so that an empty schema catches up
+  republish events          after the broker lost its data: what no service has handled leaves again
   dlq list | replay [ID…]   messages that could not be processed · puts them back
 
 Where the database is: ADMIN_DATABASE_URL and DATABASE_NAME (healthmed), and for restore and migrate up the passwords of the roles, as the
@@ -37,6 +39,7 @@ async function ops([command, ...words]: string[]): Promise<number> {
   }
   if (command === 'keys' && first) return manage('auth', words)
   if (command === 'republish' && first === 'users') return manage('auth', ['republish'])
+  if (command === 'republish' && first === 'events') return republish()
   if (command === 'dlq' && first) return manage('notifier', words)
   console.error(USAGE)
   return command === 'help' ? 0 : 64
@@ -60,6 +63,14 @@ async function bringBack(folder: string): Promise<number> {
   say(
     `  ${mailsHeld} mails that may have left already were not put in line again (status failed: an administrator may resend each), ${remindersDropped} reminders were due and dropped.`
   )
+  return 0
+}
+
+async function republish(): Promise<number> {
+  const { events, lost, needsUsers } = await republishEvents(placeOf(process.env))
+  say(`${green('✓')} ${events} events leave again; services ignore what they know.`)
+  if (needsUsers) say('  Run `bun run ops republish users` as well: what a release before this one said of people was not kept.')
+  if (lost > 0) say(yellow(`  Emails of the previous release that cannot be made again: ${lost}.`))
   return 0
 }
 
