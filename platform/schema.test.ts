@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import { Value } from '@sinclair/typebox/value'
 import { Problem } from './problem.ts'
-import { dateOf, decodeCursor, encodeCursor, Instant, instantOf, instantText, LocalTime, zoneOf } from './schema.ts'
+import { dateOf, Instant, instantOf, instantText, LocalTime, zoneOf } from './schema.ts'
 
 const codeOf = (work: () => unknown) => {
   try {
@@ -15,7 +15,16 @@ test.each(['2027-01-05T11:00:00Z', '2027-01-05T11:00Z', '2027-01-05T11:00:00.123
   expect(Value.Check(Instant, value)).toBe(true)
 })
 
-test.each(['2027-01-05', '2027-01-05 11:00:00Z', '2027-01-05T11:00:00', '2027-01-05T11:00:00-03:00', '1', ''])('%s is none', (value) => {
+test.each([
+  '2027-01-05',
+  '2027-01-05 11:00:00Z',
+  '2027-01-05T11:00:00',
+  '2027-01-05T11:00:00-3',
+  '2027-01-05T11:00:00.1234567891Z',
+  '+002027-01-05T11:00:00Z',
+  '1',
+  ''
+])('%s is none', (value) => {
   expect(Value.Check(Instant, value)).toBe(false)
 })
 
@@ -48,9 +57,32 @@ test('an instant is written without a fraction that is zero', () => {
   expect(instantText(new Date('2027-01-05T11:00:00.120Z'))).toBe('2027-01-05T11:00:00.12Z')
 })
 
-test('a cursor comes back as it went, and what is none is refused', () => {
-  const isPair = (position: unknown[]): position is [string, number] => typeof position[0] === 'string' && typeof position[1] === 'number'
-  expect(decodeCursor(encodeCursor(['a', 1]), isPair)).toEqual(['a', 1])
-  for (const cursor of ['', 'x', encodeCursor([1, 'a']), btoa('{}')])
-    expect(codeOf(() => decodeCursor(cursor, isPair))).toBe('validation_failed')
+test.each([
+  ['2027-01-05T11:00:00-03:00', '2027-01-05T14:00:00Z'],
+  ['2027-01-05t11:00:00z', '2027-01-05T11:00:00Z'],
+  ['2027-01-05T11:00:00.123456789Z', '2027-01-05T11:00:00.123456789Z'],
+  ['2027-01-05T11:00:00+00:00', '2027-01-05T11:00:00Z'],
+  ['2027-01-05T11:00:00-00:00', '2027-01-05T11:00:00Z'],
+  ['2027-01-05T23:30+05:30', '2027-01-05T18:00:00Z'],
+  ['1900-01-01T00:00:00Z', '1900-01-01T00:00:00Z'],
+  ['2200-12-31T23:59:59Z', '2200-12-31T23:59:59Z']
+])('%s is the instant %s', (value, instant) => {
+  expect(Value.Check(Instant, value)).toBe(true)
+  expect(instantOf(value, '/start').toString()).toBe(instant)
+})
+
+test('years outside of 1900 to 2200 are refused with their path, by date and by instant', () => {
+  const pathOf = (work: () => unknown) => {
+    try {
+      return work()
+    } catch (error) {
+      return error instanceof Problem && error.errors?.[0]?.path
+    }
+  }
+  for (const date of ['0000-01-01', '0001-01-01', '1899-12-31', '2201-01-01', '9999-12-31']) {
+    expect(pathOf(() => dateOf(date, '/from'))).toBe('/from')
+    expect(pathOf(() => instantOf(`${date}T00:00:00Z`, '/start'))).toBe('/start')
+  }
+  for (const start of ['1900-01-01T00:00:00+00:01', '2200-12-31T23:59:59-00:01'])
+    expect(pathOf(() => instantOf(start, '/start'))).toBe('/start')
 })

@@ -47,15 +47,21 @@ export const SpecialtyCode = t.String({ maxLength: 64, examples: ['cardiologia']
 const uuidForm = new RegExp(Uuid.pattern as string)
 /** Whether a part of a cursor is a UUID: only such a one may reach a `uuid` column. */
 export const isUuid = (part: unknown): part is string => typeof part === 'string' && uuidForm.test(part)
-/** An instant in UTC, RFC 3339 with `Z`. Whether the day exists is for `instantOf` to say. */
+/** The years that a date or an instant may be of; every other one is refused where it comes in. */
+const YEARS = { first: 1900, last: 2200 }
+const date = '\\d{4}-\\d{2}-\\d{2}'
+/**
+ * An instant, RFC 3339: with any offset and up to nine digits of a fraction as it comes in, in UTC as it goes out. Whether the day exists and
+ * its year is in range is for `instantOf` to say.
+ */
 export const Instant = t.String({
-  pattern: '^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}(:\\d{2}(\\.\\d{1,3})?)?Z$',
+  pattern: `^${date}[Tt]\\d{2}:\\d{2}(?::\\d{2}(?:\\.\\d{1,9})?)?(?:[Zz]|[+-]\\d{2}:\\d{2})$`,
   examples: ['2027-01-05T11:00:00Z'],
   error: 'must be an instant such as 2027-01-05T11:00:00Z'
 })
-/** A calendar date. Whether it exists is for `dateOf` to say. */
+/** A calendar date. Whether it exists and its year is in range is for `dateOf` to say. */
 export const LocalDate = t.String({
-  pattern: '^\\d{4}-\\d{2}-\\d{2}$',
+  pattern: `^${date}$`,
   examples: ['2027-01-05'],
   error: 'must be a date such as 2027-01-05'
 })
@@ -106,8 +112,8 @@ export const PageQuery = {
   limit: t.Optional(queryInteger(1, 100, { path: '/limit', examples: ['50'], description: 'How many at most; 20 where it is not said' })),
   cursor: t.Optional(
     t.String({
-      maxLength: 512,
-      examples: ['WyIwMTliMWEyYyJd'],
+      maxLength: 2_048,
+      examples: ['WyJ3YWl0bGlzdCIsIjAxOWIxYTQwLTJiOWQtNzAzNi1iZDUyLWU4YTRmMDFjNjkzNyJd'],
       description: 'Where to go on: the `nextCursor` of the answer before, asked in the same way'
     })
   )
@@ -116,32 +122,33 @@ export const PageQuery = {
 export const PageOf = <Item extends Parameters<typeof t.Array>[0]>(item: Item) =>
   t.Object({
     items: t.Array(item),
-    nextCursor: t.Union([t.String(), t.Null()], { examples: ['WyIwMTliMWEyYyJd'], description: 'Null on the last page' })
+    nextCursor: t.Union([t.String(), t.Null()], {
+      examples: ['WyJ3YWl0bGlzdCIsIjAxOWIxYTQwLTJiOWQtNzAzNi1iZDUyLWU4YTRmMDFjNjkzNyJd'],
+      description: 'Null on the last page'
+    })
   })
-
-/** A cursor is opaque to clients: base64url of what the next page needs to know. */
-export const encodeCursor = (position: unknown[]): string => Buffer.from(JSON.stringify(position)).toString('base64url')
-/** What `encodeCursor` put in, checked by the caller's guard. Throws `validation_failed` on anything else. */
-export function decodeCursor<Position extends unknown[]>(cursor: string, check: (position: unknown[]) => position is Position): Position {
-  try {
-    const position: unknown = JSON.parse(Buffer.from(cursor, 'base64url').toString())
-    if (Array.isArray(position) && check(position)) return position
-  } catch {
-    // falls through: whatever is wrong with it, it is not a cursor of ours
-  }
-  throw invalid('/cursor', 'is not a cursor of this list')
-}
 
 /** A `validation_failed` problem for one field, by its JSON pointer. */
 export const invalid = (path: string, message: string): Problem =>
   new Problem('validation_failed', undefined, { errors: [{ path, message }] })
 
-/** The instant that a checked string means; throws `validation_failed` for a day or hour that does not exist. */
-export const instantOf = (value: string, path: string): Temporal.Instant =>
-  parsed(() => Temporal.Instant.from(value), path, 'is not an instant that exists')
-/** The date that a checked string means; throws `validation_failed` for 30 February. */
-export const dateOf = (value: string, path: string): Temporal.PlainDate =>
-  parsed(() => Temporal.PlainDate.from(value, { overflow: 'reject' }), path, 'is not a date that exists')
+/** The instant that a checked string means; throws `validation_failed` for a day or hour that does not exist, and outside of 1900 to 2200. */
+export function instantOf(value: string, path: string): Temporal.Instant {
+  const instant = parsed(() => Temporal.Instant.from(value), path, 'is not an instant that exists')
+  // an offset can carry it over the edge of a year
+  requireYear(instant.toZonedDateTimeISO('UTC').year, path)
+  return instant
+}
+/** The date that a checked string means; throws `validation_failed` for 30 February, and outside of 1900 to 2200. */
+export function dateOf(value: string, path: string): Temporal.PlainDate {
+  const found = parsed(() => Temporal.PlainDate.from(value, { overflow: 'reject' }), path, 'is not a date that exists')
+  requireYear(found.year, path)
+  return found
+}
+
+function requireYear(year: number, path: string): void {
+  if (year < YEARS.first || year > YEARS.last) throw invalid(path, `must lie between the years ${YEARS.first} and ${YEARS.last}`)
+}
 
 function parsed<T>(read: () => T, path: string, message: string): T {
   try {

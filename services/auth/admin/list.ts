@@ -1,7 +1,7 @@
 import SQL from 'sql-template-strings'
+import { cursorsOf } from '#platform/cursor'
 import { type Db, rows } from '#platform/db'
 import { fold } from '#platform/fold'
-import { decodeCursor, encodeCursor } from '#platform/schema'
 import { readCpf } from '../accounts/cpf.ts'
 import { readCrm } from '../accounts/crm.ts'
 import { type User, userOf } from '../accounts/model.ts'
@@ -11,12 +11,12 @@ import type { Seal } from '../privacy/seal.ts'
 /** What an admin looks for: `q` is a part of a name or address, a CRM or a whole CPF. */
 export type Filter = { role?: string; approval?: string; q?: string; limit?: number; cursor?: string }
 
-const isPosition = (position: unknown[]): position is [string] => position.length === 1 && /^[0-9a-f-]{36}$/.test(String(position[0]))
+const cursors = cursorsOf('users', 'uuid')
 
 /** People, those who registered last first. */
 export async function listUsers(db: Db, seal: Seal, filter: Filter): Promise<{ items: User[]; nextCursor: string | null }> {
   const { role = null, approval = null, q, limit = 20, cursor } = filter
-  const [after] = cursor ? decodeCursor(cursor, isPosition) : [null]
+  const [after] = cursor ? cursors.decode(cursor) : [null]
   const text = q?.trim() || null
   const cpf = text && readCpf(text)
   const pattern = text && `%${fold(text).replace(/[\\%_]/g, '\\$&')}%`
@@ -33,5 +33,5 @@ export async function listUsers(db: Db, seal: Seal, filter: Filter): Promise<{ i
   )
   const items = found.slice(0, limit).map((account) => userOf(account, seal))
   const last = items.at(-1)
-  return { items, nextCursor: found.length > limit && last ? encodeCursor([last.id]) : null }
+  return { items, nextCursor: found.length > limit && last ? cursors.encode([last.id]) : null }
 }

@@ -1,10 +1,11 @@
 import type { ConsumeMessage } from 'amqplib'
 import SQL from 'sql-template-strings'
 import { type Bus, DEAD_LETTERS, type Subscription } from '#platform/bus'
+import { cursorsOf } from '#platform/cursor'
 import { type Db, rows, run, type Sql, transaction } from '#platform/db'
 import { describeError, log } from '#platform/log'
 import { gauge } from '#platform/metrics'
-import { decodeCursor, encodeCursor, instantText } from '#platform/schema'
+import { instantText } from '#platform/schema'
 
 /*
  * Dead letters of every service move from the broker's queue into a table. There they can be listed and paged as often as one likes; looking
@@ -65,11 +66,11 @@ async function keep(sql: Sql, { content, properties }: ConsumeMessage, now: Date
 /** What a column takes of a header that anybody may have written. */
 const text = (value: unknown) => String(value).replaceAll('\0', '').slice(0, 500)
 
-const isId = (position: unknown[]): position is [string] => typeof position[0] === 'string' && /^[0-9a-f-]{36}$/.test(position[0])
+const cursors = cursorsOf('dead letters', 'uuid')
 
 /** Messages that could not be processed, the oldest first. */
 export async function listDeadLetters(db: Db, { limit = 20, cursor }: { limit?: number; cursor?: string }) {
-  const after = cursor ? decodeCursor(cursor, isId)[0] : null
+  const after = cursor ? cursors.decode(cursor)[0] : null
   const found = await rows<Row>(
     db,
     SQL`select id, queue, type, message_id, reason, failed_at, received_at from dead_letters
@@ -79,7 +80,7 @@ export async function listDeadLetters(db: Db, { limit = 20, cursor }: { limit?: 
     .slice(0, limit)
     .map(({ failedAt, receivedAt, ...row }) => ({ ...row, failedAt: instantText(failedAt), receivedAt: instantText(receivedAt) }))
   const last = items.at(-1)
-  return { items, nextCursor: found.length > limit && last ? encodeCursor([last.id]) : null }
+  return { items, nextCursor: found.length > limit && last ? cursors.encode([last.id]) : null }
 }
 
 /**

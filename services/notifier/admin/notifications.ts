@@ -1,7 +1,8 @@
 import SQL from 'sql-template-strings'
+import { cursorsOf } from '#platform/cursor'
 import { type Db, maybeOne, rows } from '#platform/db'
 import { Problem } from '#platform/problem'
-import { decodeCursor, encodeCursor, instantText, maybeInstantText } from '#platform/schema'
+import { instantText, maybeInstantText } from '#platform/schema'
 import { burnt } from '../mails/model.ts'
 import type { MailStatus } from './model.ts'
 
@@ -22,7 +23,7 @@ type Row = {
 }
 
 const page = 20
-const isId = (position: unknown[]): position is [string] => typeof position[0] === 'string' && /^[0-9a-f-]{36}$/.test(position[0])
+const cursors = cursorsOf('notifications', 'uuid')
 const typeOf = (event: string) => (event.startsWith('healthmed.') ? event : `healthmed.${event}`)
 
 /** What was or will be sent, the newest first. `to` is a whole address, `event` a type with or without prefix and version. */
@@ -32,7 +33,7 @@ export async function listNotifications(
 ) {
   const { status = null, to = null, limit = page } = filter
   const event = filter.event ? typeOf(filter.event) : null
-  const before = filter.cursor ? decodeCursor(filter.cursor, isId)[0] : null
+  const before = filter.cursor ? cursors.decode(filter.cursor)[0] : null
   const found = await rows<Row>(
     db,
     SQL`select m.id, m.event_id, m.event_type as event, m.template, m.appointment_id, m.recipient_id, p.email, m.status, m.attempts, m.last_error,
@@ -45,7 +46,7 @@ export async function listNotifications(
   )
   const items = found.slice(0, limit).map(toNotification)
   const last = items.at(-1)
-  return { items, nextCursor: found.length > limit && last ? encodeCursor([last.id]) : null }
+  return { items, nextCursor: found.length > limit && last ? cursors.encode([last.id]) : null }
 }
 
 /** Puts a mail in line again, also one that was sent; it bears the same Message-ID. Throws `not_found`, or `conflict` where it cannot be made again. */

@@ -1,7 +1,8 @@
 import type { Caller } from '#platform/caller'
+import { cursorsOf } from '#platform/cursor'
 import type { Sql } from '#platform/db'
 import { Problem } from '#platform/problem'
-import { dateOf, decodeCursor, encodeCursor, instantOf, instantText, isUuid } from '#platform/schema'
+import { dateOf, instantOf, instantText } from '#platform/schema'
 import { appointmentOf } from './model.ts'
 import { findAppointment, historyOf, listAppointments } from './queries.ts'
 
@@ -15,11 +16,13 @@ export type Filter = {
   cursor?: string | undefined
 }
 
-const isPosition = (position: unknown[]): position is [string, string] =>
-  position.length === 2 && typeof position[0] === 'string' && !Number.isNaN(Date.parse(position[0])) && isUuid(position[1])
+const cursors = {
+  start: cursorsOf('appointments by start', 'instant', 'uuid'),
+  '-start': cursorsOf('appointments by -start', 'instant', 'uuid')
+}
 
 /** The caller's own appointments, soonest first unless `-start` is asked for. */
-export async function listOwn(sql: Sql, who: Caller, { status, from, to, sort, limit = 20, cursor }: Filter) {
+export async function listOwn(sql: Sql, who: Caller, { status, from, to, sort = 'start', limit = 20, cursor }: Filter) {
   const found = await listAppointments(sql, {
     partyId: who.id,
     role: who.role,
@@ -27,20 +30,20 @@ export async function listOwn(sql: Sql, who: Caller, { status, from, to, sort, l
     from: from === undefined ? null : edge(from, '/from', 0),
     to: to === undefined ? null : edge(to, '/to', 1),
     descending: sort === '-start',
-    after: cursor ? decodeCursor(cursor, isPosition) : null,
+    after: cursor ? cursors[sort].decode(cursor) : null,
     limit: limit + 1
   })
   const page = found.slice(0, limit)
   const last = page.at(-1)
   return {
     items: page.map(appointmentOf),
-    nextCursor: found.length > limit && last ? encodeCursor([last.start.toISOString(), last.id]) : null
+    nextCursor: found.length > limit && last ? cursors[sort].encode([last.start.toISOString(), last.id]) : null
   }
 }
 
 /** A date is its whole day in UTC, an instant is itself. */
 function edge(value: string, path: string, daysAfter: number): Date {
-  if (value.includes('T')) return new Date(instantOf(value, path).epochMilliseconds)
+  if (value.length > 10) return new Date(instantOf(value, path).epochMilliseconds)
   return new Date(`${dateOf(value, path).add({ days: daysAfter })}T00:00:00Z`)
 }
 

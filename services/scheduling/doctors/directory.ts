@@ -1,6 +1,7 @@
+import { cursorsOf } from '#platform/cursor'
 import type { Sql } from '#platform/db'
 import { Problem } from '#platform/problem'
-import { dateOf, decodeCursor, encodeCursor, isUuid } from '#platform/schema'
+import { dateOf } from '#platform/schema'
 import { HORIZON_DAYS } from '../slots/bound.ts'
 import { checkDates, type Dates, textOf } from '../slots/list.ts'
 import { busyOf, offerOf } from '../slots/read.ts'
@@ -61,7 +62,7 @@ export async function searchDoctors(sql: Sql, search: Search, instant: Temporal.
   ] as const)
     if (date) dateOf(date, path)
   if (from && to) checkDates({ from, to }, now)
-  const after = search.cursor ? decodeCursor(search.cursor, sort === 'name' ? isNamePlace : isNumberPlace) : undefined
+  const after = search.cursor ? cursors[sort].decode(search.cursor) : undefined
   const order = sort === 'next_slot' ? 'bound' : sort
   const placed: { key: Place; found: Found }[] = []
   // by the next slot, who was shown before may stand anywhere below the cursor: the walk begins anew and skips them
@@ -78,14 +79,18 @@ export async function searchDoctors(sql: Sql, search: Search, instant: Temporal.
   })
   const page = placed.slice(0, limit)
   const last = page.at(-1)
-  return { items: page.map(({ found }) => doctorOf(found)), nextCursor: placed.length > limit && last ? encodeCursor(last.key) : null }
+  return {
+    items: page.map(({ found }) => doctorOf(found)),
+    nextCursor: placed.length > limit && last ? cursors[sort].encode(last.key as never) : null
+  }
 }
 
 const NEVER = Number.MAX_SAFE_INTEGER
-const isNumberPlace = (position: unknown[]): position is Place =>
-  position.length === 2 && Number.isSafeInteger(position[0]) && isUuid(position[1])
-const isNamePlace = (position: unknown[]): position is Place =>
-  position.length === 2 && typeof position[0] === 'string' && !position[0].includes('\0') && isUuid(position[1])
+const cursors = {
+  next_slot: cursorsOf('doctors by next_slot', 'number', 'uuid'),
+  price: cursorsOf('doctors by price', 'int4', 'uuid'),
+  name: cursorsOf('doctors by name', 'text', 'uuid')
+}
 const keyOf = (sort: NonNullable<Search['sort']>, { row, next }: Found): Place => [
   sort === 'price' ? row.priceAmount : sort === 'name' ? row.nameFolded : (next?.start ?? NEVER),
   row.id

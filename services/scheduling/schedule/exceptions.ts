@@ -1,8 +1,9 @@
 import SQL from 'sql-template-strings'
 import type { Caller } from '#platform/caller'
+import { cursorsOf } from '#platform/cursor'
 import { type Db, maybeOne, rows, run, type Sql, transaction } from '#platform/db'
 import { Problem } from '#platform/problem'
-import { dateOf, decodeCursor, encodeCursor, invalid, isUuid } from '#platform/schema'
+import { dateOf, invalid } from '#platform/schema'
 import { ensureDoctor } from '../doctors/profile.ts'
 import { requireActive } from '../people/active.ts'
 import { widening } from '../waitlist/widen.ts'
@@ -59,9 +60,7 @@ function check(wish: ExceptionWish): void {
   if (wish.start !== undefined && wish.end !== undefined) checkWindow({ start: wish.start, end: wish.end })
 }
 
-/** A day that exists: written back it is the same. */
-const isDate = (part: unknown): part is string =>
-  typeof part === 'string' && !Number.isNaN(Date.parse(part)) && new Date(part).toISOString().slice(0, 10) === part
+const cursors = cursorsOf('exceptions', 'date', 'uuid')
 
 /** The caller's exceptions, by their first day. */
 export async function listExceptions(
@@ -69,8 +68,7 @@ export async function listExceptions(
   doctor: Caller,
   { limit = 20, cursor }: { limit?: number | undefined; cursor?: string | undefined }
 ) {
-  const isAfter = (position: unknown[]): position is [string, string] => position.length === 2 && isDate(position[0]) && isUuid(position[1])
-  const [fromDate, id] = cursor ? decodeCursor(cursor, isAfter) : [null, null]
+  const [fromDate, id] = cursor ? cursors.decode(cursor) : [null, null]
   const found = await rows<Row>(
     sql,
     SQL`select id, kind, from_date as from, to_date as to, start_time as start, end_time as end, reason from exceptions
@@ -79,7 +77,7 @@ export async function listExceptions(
   )
   const page = found.slice(0, limit)
   const last = page.at(-1)
-  return { items: page.map(exceptionOf), nextCursor: found.length > limit && last ? encodeCursor([last.from, last.id]) : null }
+  return { items: page.map(exceptionOf), nextCursor: found.length > limit && last ? cursors.encode([last.from, last.id]) : null }
 }
 
 /** Takes an exception back. Throws `not_found`. */

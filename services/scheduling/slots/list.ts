@@ -44,10 +44,10 @@ const texts = new Map<number, string>()
 /** The free slots of a listed doctor. Throws `doctor_not_found`, `validation_failed`, `range_too_long`. */
 export async function listSlots(sql: Sql, doctorId: string, dates: Dates, instant: Temporal.Instant) {
   const now = instant.epochMilliseconds
-  checkDates(dates, now)
   // two days more than asked on either side: the zone is known only when the doctor is
-  const from = new Date((dates.from ? dayOf(dates.from) * DAY_MS : now) - 2 * DAY_MS)
-  const to = new Date((dates.to ? dayOf(dates.to) * DAY_MS : from.getTime() + STANDARD_DAYS * DAY_MS) + 4 * DAY_MS)
+  const about = daysOf(dates, 'UTC', now)
+  const from = new Date((about.from - 2) * DAY_MS)
+  const to = new Date((about.to + 4) * DAY_MS)
   const calendar = await readCalendar(sql, doctorId, { from, to, now: new Date(now) })
   if (!calendar) throw new Problem('doctor_not_found')
   const { offer, busy, price } = calendar

@@ -1,8 +1,9 @@
 import SQL from 'sql-template-strings'
 import type { Caller } from '#platform/caller'
+import { cursorsOf } from '#platform/cursor'
 import { maybeOne, one, rows, run, type Sql, transaction } from '#platform/db'
 import { Problem } from '#platform/problem'
-import { dateOf, decodeCursor, encodeCursor, instantText, invalid, isUuid } from '#platform/schema'
+import { dateOf, instantText, invalid } from '#platform/schema'
 import { lockCalendar } from '../appointments/queries.ts'
 import { checkActive } from '../people/active.ts'
 import { passOn } from './offer.ts'
@@ -25,6 +26,7 @@ const entryOf = ({ createdAt, offerStart, offerUntil, holdId, ...row }: Row) => 
   ...(offerStart && offerUntil && holdId && { offer: { holdId, start: instantText(offerStart), expiresAt: instantText(offerUntil) } })
 })
 
+const cursors = cursorsOf('waitlist', 'uuid')
 const MAX_ENTRIES = 10
 const MAX_DAYS = 90
 
@@ -62,8 +64,7 @@ export async function listLines(
   { limit = 20, cursor }: { limit?: number | undefined; cursor?: string | undefined },
   now: Temporal.Instant
 ) {
-  const isId = (position: unknown[]): position is [string] => isUuid(position[0])
-  const [after] = cursor ? decodeCursor(cursor, isId) : [null]
+  const [after] = cursor ? cursors.decode(cursor) : [null]
   const found = await rows<Row>(
     sql,
     SQL`select w.id, w.doctor_id, w.from_date as from, w.to_date as to, w.status, w.created_at, lower(a.during) as offer_start,
@@ -74,7 +75,8 @@ export async function listLines(
          order by w.id limit ${limit + 1}`
   )
   const page = found.slice(0, limit)
-  return { items: page.map(entryOf), nextCursor: found.length > limit ? encodeCursor([page.at(-1)?.id]) : null }
+  const last = page.at(-1)
+  return { items: page.map(entryOf), nextCursor: found.length > limit && last ? cursors.encode([last.id]) : null }
 }
 
 /** Leaves the line; an open offer passes on to the next. Throws `not_found`. */
