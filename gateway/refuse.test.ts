@@ -26,7 +26,8 @@ test('without a token, with a bad one or with another role a call is refused bef
     [`${await gateway.signer.bearer({})}x`, 401, 'token_invalid'],
     [ended, 401, 'token_revoked'],
     [await gateway.signer.bearer({ role: 'doctor' }), 403, 'forbidden'],
-    [await gateway.signer.bearer({ role: 'admin' }), 403, 'forbidden']
+    [await gateway.signer.bearer({ role: 'admin' }), 403, 'forbidden'],
+    [await gateway.signer.bearer({ role: 'patient', isRejected: true }), 403, 'forbidden']
   ]
   for (const [authorization, status, code] of cases) {
     const headers = { 'content-type': 'text/plain', ...(authorization && { authorization }) }

@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import { generateKeyPair, SignJWT } from 'jose'
 import { badTokens } from './bad-tokens.ts'
-import { AUDIENCE, ISSUER, TOKEN_TYPE, verifierOf } from './caller.ts'
+import { AUDIENCE, ISSUER, isAllowed, TOKEN_TYPE, verifierOf } from './caller.ts'
 import { Problem } from './problem.ts'
 
 const { privateKey, publicKey } = await generateKeyPair('EdDSA', { crv: 'Ed25519' })
@@ -32,6 +32,14 @@ test('a good token tells who calls, and is checked once only', async () => {
   expect(who).toEqual({ id: 'u', sid: 's', role: 'patient', name: 'Ana', emailVerified: false, expiresAt: now + 600 })
   expect(await verify(`Bearer ${token}`)).toBe(who)
   expect(asked).toBe(1)
+})
+
+test('a token of a rejected doctor says so, and opens nothing that asks for a role', async () => {
+  const who = await verify(`Bearer ${await sign({ role: 'doctor', approval: 'rejected' })}`)
+  expect(who).toMatchObject({ role: 'doctor', isRejected: true })
+  expect([isAllowed(who, []), isAllowed(who, ['doctor']), isAllowed(who, ['patient', 'doctor'])]).toEqual([true, false, false])
+  const other = await verify(`Bearer ${await sign({ role: 'doctor', approval: 'approved' })}`)
+  expect([isAllowed(other, ['doctor']), isAllowed(other, ['admin'])]).toEqual([true, false])
 })
 
 test('a remembered token still expires and still ends with its session', async () => {

@@ -14,8 +14,12 @@ const roles = ['patient', 'doctor', 'admin'] as const
 /** What a person is to the system. */
 export type Role = (typeof roles)[number]
 
-/** Who calls, as the checked token says. `expiresAt` is in Unix seconds. */
-export type Caller = { id: string; sid: string; role: Role; name: string; emailVerified: boolean; expiresAt: number }
+/** Who calls, as the checked token says. `expiresAt` is in Unix seconds; `isRejected` marks a doctor whose registration was rejected. */
+export type Caller = { id: string; sid: string; role: Role; name: string; emailVerified: boolean; expiresAt: number; isRejected?: true }
+
+/** Whether a caller may make a call that these roles may make (none named: anybody with a token). A rejected doctor has only the own account left. */
+export const isAllowed = ({ role, isRejected }: Pick<Caller, 'role' | 'isRejected'>, roles: readonly Role[]): boolean =>
+  roles.length === 0 || (!isRejected && roles.includes(role))
 
 /** Reads an `Authorization` header; at once where the token is a remembered one. Throws or rejects with `unauthenticated`, `token_expired`, `token_invalid` or `token_revoked`. */
 export type Verify = (authorization: string | null) => Caller | Promise<Caller>
@@ -63,9 +67,17 @@ async function verify(token: string, keyFor: Trust['keyFor'], nowMs: number): Pr
       requiredClaims: ['exp', 'iat', 'sub', 'sid', 'role'],
       currentDate: new Date(nowMs)
     })
-    const { sub, sid, role, name, exp, email_verified } = payload
+    const { sub, sid, role, name, exp, email_verified, approval } = payload
     if (!roles.includes(role as Role) || typeof sid !== 'string' || !sub || !exp) throw new Problem('token_invalid')
-    return { id: sub, sid, role: role as Role, name: String(name ?? ''), emailVerified: email_verified === true, expiresAt: exp }
+    return {
+      id: sub,
+      sid,
+      role: role as Role,
+      name: String(name ?? ''),
+      emailVerified: email_verified === true,
+      expiresAt: exp,
+      ...(approval === 'rejected' && { isRejected: true })
+    }
   } catch (error) {
     if (error instanceof errors.JWTExpired) throw new Problem('token_expired')
     throw new Problem('token_invalid')
@@ -81,7 +93,7 @@ const enforced = new WeakMap<object, readonly Role[]>()
 export const bearer = (verify: Verify, ...allowed: Role[]) => {
   const check = async ({ request }: { request: Request }) => {
     const who = await verify(request.headers.get('authorization'))
-    if (allowed.length > 0 && !allowed.includes(who.role)) throw new Problem('forbidden')
+    if (!isAllowed(who, allowed)) throw new Problem('forbidden')
     return { who }
   }
   enforced.set(check, allowed)

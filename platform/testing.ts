@@ -81,7 +81,7 @@ export async function testBroker(): Promise<TestBroker> {
 /** Signs access tokens with a key of its own, as auth would, and verifies them as the services do. */
 export type Signer = {
   verify: Verify
-  bearer: (who: { id?: string; role?: Role; name?: string; emailVerified?: boolean; sid?: string }) => Promise<string>
+  bearer: (who: { id?: string; role?: Role; name?: string; emailVerified?: boolean; sid?: string; isRejected?: boolean }) => Promise<string>
   /** Ends a session. */
   end: (sid: string) => void
   endWith: EndedSessions['endWith']
@@ -93,8 +93,14 @@ export async function signer(nowMs: () => number = Date.now): Promise<Signer> {
   const { privateKey, publicKey } = await generateKeyPair('EdDSA', { crv: 'Ed25519' })
   const sessions = endedSessions()
   const verify = verifierOf({ keyFor: async () => publicKey, isEnded: sessions.isEnded }, nowMs)
-  const bearer: Signer['bearer'] = async ({ id, role = 'patient', name = 'Ana Conceição', emailVerified = true, sid }) => {
-    const claims: JWTPayload = { sid: sid ?? Bun.randomUUIDv7(), role, name, email_verified: emailVerified }
+  const bearer: Signer['bearer'] = async ({ id, role = 'patient', name = 'Ana Conceição', emailVerified = true, sid, isRejected }) => {
+    const claims: JWTPayload = {
+      sid: sid ?? Bun.randomUUIDv7(),
+      role,
+      name,
+      email_verified: emailVerified,
+      ...(isRejected && { approval: 'rejected' })
+    }
     const iat = Math.floor(nowMs() / 1000)
     const token = await new SignJWT(claims)
       .setProtectedHeader({ alg: 'EdDSA', kid: 'test', typ: TOKEN_TYPE })

@@ -112,7 +112,10 @@ export async function startRig({ replicas = 1, max = 10, limits = { perSpecialty
     transaction(database.sql, async (tx) => peopleHandlers(clock)[type]?.(tx, eventOf(type, data) as never))
 
   async function signIn(user: UserSnapshot, sid?: string): Promise<UserSnapshot> {
-    tokens.set(user.id, await bearer({ ...(user as Parameters<typeof bearer>[0]), ...(sid && { sid }) }))
+    tokens.set(
+      user.id,
+      await bearer({ ...(user as Parameters<typeof bearer>[0]), ...(sid && { sid }), isRejected: user.approval === 'rejected' })
+    )
     return user
   }
 

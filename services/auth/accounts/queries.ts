@@ -1,6 +1,6 @@
 import SQL from 'sql-template-strings'
 import type { Role } from '#platform/caller'
-import { type Db, maybeOne, one, run } from '#platform/db'
+import { type Db, maybeOne, one, rows, run } from '#platform/db'
 
 /** A row of `users`. */
 export type Account = {
@@ -52,7 +52,17 @@ export const lockAccount = (tx: Db, id: string) =>
           from users where id = ${id} for update`
   )
 
-/** How a person may be named at log-in; what is not given finds nobody. */
+/** As `lockAccount` for several people, in one order everywhere, so that no two who lock the same people wait for each other. */
+export const lockAccounts = async (tx: Db, ids: string[]): Promise<Map<string, Account>> => {
+  const found = await rows<Account>(
+    tx,
+    SQL`select id, role, name, email, email_verified, cpf_sealed, phone_sealed, crm, approval, locale, timezone, password_hash, disabled, version, created_at
+          from users where id = any(${ids}::uuid[]) order by id for update`
+  )
+  return new Map(found.map((account) => [account.id, account]))
+}
+
+/** How a person may be named at log-in; what is not given finds nobody. A rejected doctor's CRM names nobody. */
 export type Identifier = { email: string | null; cpfIndex: string | null; crm: string | null }
 
 /** Finds the person whom an identifier names. One statement for each kind: with all three in one, the plan is made anew for every call. */
@@ -61,7 +71,7 @@ export const findByIdentifier = (db: Db, { email, cpfIndex, crm }: Identifier) =
     db,
     SQL`select id, role, name, email, email_verified, cpf_sealed, phone_sealed, crm, approval, locale, timezone, password_hash, disabled, version, created_at
           from users where `.append(
-      cpfIndex !== null ? SQL`cpf_index = ${cpfIndex}` : crm !== null ? SQL`crm = ${crm}` : SQL`email = ${email}`
+      cpfIndex !== null ? SQL`cpf_index = ${cpfIndex}` : crm !== null ? SQL`crm = ${crm} and approval <> 'rejected'` : SQL`email = ${email}`
     )
   )
 

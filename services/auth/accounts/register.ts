@@ -84,7 +84,7 @@ async function refuseTaken({ sql, seal }: Needs, { email, cpfIndex, crm }: Claim
     sql,
     SQL`select 'email_taken' as code from users where email = ${email}
         union all select 'cpf_taken' from users where cpf_index = ${cpfIndex}
-        union all select 'crm_taken' from users where crm = ${crm}::text limit 1`
+        union all select 'crm_taken' from users where crm = ${crm}::text and approval <> 'rejected' limit 1`
   )
   if (!taken) return
   await countFailure(sql, attempt, now)

@@ -3,13 +3,16 @@ import { type Db, run, transaction } from '#platform/db'
 import { announce } from '#platform/outbox'
 import { Problem } from '#platform/problem'
 import { type User, userOf } from '../accounts/model.ts'
-import { type Account, lockAccount } from '../accounts/queries.ts'
+import { type Account, lockAccounts } from '../accounts/queries.ts'
 import { saveAndTell } from '../accounts/tell.ts'
 import type { Needs } from '../app.ts'
 import { type Action, record } from '../audit/record.ts'
 import { revokeAccess } from '../sessions/end.ts'
 
-/** Lets a doctor be found and booked; the doctor is mailed. Twice does nothing more. Throws `doctor_not_found`. */
+/**
+ * Lets a doctor be found and booked; the doctor is mailed. Twice does nothing more. Throws `doctor_not_found`, and `crm_taken` for a rejected one
+ * whose CRM somebody else has registered since.
+ */
 export const approve = (needs: Needs, adminId: string, id: string, now: Temporal.Instant): Promise<User> =>
   decide(needs, { adminId, id, action: 'doctor_approved' }, now, 'doctor_not_found', async (tx, account) => {
     if (account.role !== 'doctor') throw new Problem('doctor_not_found')
@@ -20,12 +23,16 @@ export const approve = (needs: Needs, adminId: string, id: string, now: Temporal
     return saved
   })
 
-/** Keeps a doctor from being found and booked; the doctor is mailed the reason, and what was booked is cancelled. Throws `doctor_not_found`. */
+/**
+ * Keeps a doctor from being found and booked, frees the CRM, and ends the access: what is left to the person is the own account. The doctor is mailed
+ * the reason, and what was booked is cancelled. Throws `doctor_not_found`.
+ */
 export const reject = (needs: Needs, adminId: string, id: string, reason: string, now: Temporal.Instant): Promise<User> =>
   decide(needs, { adminId, id, action: 'doctor_rejected' }, now, 'doctor_not_found', async (tx, account) => {
     if (account.role !== 'doctor') throw new Problem('doctor_not_found')
     await run(tx, SQL`update users set approval_reason = ${reason} where id = ${id}`)
     const saved = await saveAndTell(tx, { ...account, approval: 'rejected' }, now)
+    await revokeAccess(tx, id, 'rejected', now)
     await announce(tx, 'healthmed.doctor.rejected.v1', id, { id, reason })
     return saved
   })
@@ -57,7 +64,11 @@ export async function decide(
   act: (tx: Db, account: Account) => Promise<Account | undefined>
 ): Promise<User> {
   const account = await transaction(sql, async (tx) => {
-    const before = await lockAccount(tx, id)
+    const people = await lockAccounts(tx, [adminId, id])
+    // the token may outlive the admin's rights by a second
+    const admin = people.get(adminId)
+    if (admin?.role !== 'admin' || admin.disabled) throw new Problem('token_revoked')
+    const before = people.get(id)
     if (!before) throw new Problem(missing)
     const after = await act(tx, before)
     if (after) await record(tx, { actorId: adminId, action, subjectId: id }, now)

@@ -33,10 +33,10 @@ export const adminRoutes = (needs: Needs) =>
       detail: about({
         summary: 'Approve a doctor',
         description:
-          'The doctor is mailed, and can be found and booked once profile and hours are there. A rejected doctor may be approved later; one who is approved already is not told twice.',
+          'The doctor is mailed, and can be found and booked once profile and hours are there. A rejected doctor may be approved later, unless somebody else has registered the CRM since (`crm_taken`); one who is approved already is not told twice.',
         answer: 'The doctor, now approved',
         example: { ...doctorExample, approval: 'approved' },
-        problems: ['doctor_not_found']
+        problems: ['doctor_not_found', 'crm_taken']
       })
     })
     .post('/doctors/:id/reject', ({ who, params, body }) => reject(needs, who.id, params.id, body.reason, needs.clock()), {
@@ -46,7 +46,7 @@ export const adminRoutes = (needs: Needs) =>
       detail: about({
         summary: 'Reject a doctor',
         description:
-          'The doctor is mailed the reason and can no longer be found or booked; appointments ahead are cancelled and their patients told. An approved doctor may be rejected later, too.',
+          'The doctor is mailed the reason and can no longer be found or booked; appointments ahead are cancelled and their patients told. Every session ends, and the CRM is free for others to register. The person can still log in by e-mail address or CPF to read, export and erase the own account; everything else is `forbidden`. An approved doctor may be rejected later, too.',
         answer: 'The doctor, now rejected',
         example: { ...doctorExample, approval: 'rejected' },
         problems: ['doctor_not_found']

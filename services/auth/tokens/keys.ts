@@ -54,9 +54,11 @@ export async function openKeys(sql: Sql, seal: Seal, clock: () => Temporal.Insta
     accessToken: (account, sid, now) => {
       const key = signing.findLast(({ signsFrom }) => signsFrom <= now.epochMilliseconds) ?? signing[0]
       if (!key) throw new Error('there is no signing key')
-      const { id: sub, role, name, emailVerified } = account
+      const { id: sub, role, name, emailVerified, approval } = account
       const exp = Math.floor(now.epochMilliseconds / 1000) + ACCESS_SECONDS
-      return key.sign({ sub, sid, role, name, email_verified: emailVerified, exp })
+      // only where it takes something away: a rejected doctor has no more than the own account
+      const mark = approval === 'rejected' && { approval }
+      return key.sign({ sub, sid, role, name, email_verified: emailVerified, exp, ...mark })
     },
     keySet: () => ({ keys: published }),
     keyFor: async ({ kid }) => {

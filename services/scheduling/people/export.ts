@@ -1,11 +1,11 @@
 import SQL from 'sql-template-strings'
 import type { Caller } from '#platform/caller'
 import { maybeOne, rows, type Sql } from '#platform/db'
-import { appointmentOf } from '../appointments/model.ts'
+import { type AppointmentRow, appointmentOf } from '../appointments/model.ts'
 import { listAppointments } from '../appointments/queries.ts'
 
 /** All that scheduling holds on a person, for the export that the law grants (LGPD art. 18). */
-export async function exportOf(sql: Sql, { id: personId, role }: Pick<Caller, 'id' | 'role'>) {
+export async function exportOf(sql: Sql, { id: personId, role, isRejected }: Pick<Caller, 'id' | 'role' | 'isRejected'>) {
   const question = { partyId: personId, role, status: null, from: null, to: null, descending: false, after: null, limit: 100_000 }
   const appointments = await listAppointments(sql, question)
   const doctor = await maybeOne(
@@ -21,5 +21,11 @@ export async function exportOf(sql: Sql, { id: personId, role }: Pick<Caller, 'i
     sql,
     SQL`select doctor_id, from_date as from, to_date as to, status, created_at from waitlist where patient_id = ${personId} order by id`
   )
-  return { appointments: appointments.map(appointmentOf), doctor: doctor ?? null, exceptions, waitlist }
+  return { appointments: appointments.map(isRejected ? withoutPatient : appointmentOf), doctor: doctor ?? null, exceptions, waitlist }
+}
+
+/** A rejected doctor's own part of an appointment: nothing of the patient. */
+function withoutPatient(row: AppointmentRow) {
+  const { patient, reason, statusReason, ...own } = appointmentOf(row)
+  return own
 }

@@ -137,3 +137,26 @@ test('an erased doctor vanishes with name, CRM and biography, and patients keep 
   expect(dump.match(/Quirino|987654|Quixadá/g) ?? []).toEqual([])
   expect((await rig.call('GET', `/v1/appointments/${id}`, { as: patient })).status).toBe(200)
 })
+
+test('a rejected doctor reads and hears nothing of patients any more, also with a new login, and the export names none', async () => {
+  const [doctor, patient] = [await rig.doctor(), await rig.patient({ name: 'Zuleica Prado' })]
+  const { id } = (await expected(201, rig.wish(patient, doctor, await far(doctor), { reason: 'Dor no joelho' }))).body
+  await expected(200, rig.act(doctor, id, 'decline', { reason: 'Congresso' }))
+  await rig.tell(byEvent, { ...doctor, approval: 'rejected', version: 2 })
+  const as = await rig.signIn({ ...doctor, approval: 'rejected' })
+  for (const path of [
+    '/v1/appointments',
+    `/v1/appointments/${id}`,
+    `/v1/appointments/${id}/history`,
+    `/v1/appointments/${id}/calendar.ics`,
+    '/v1/events',
+    '/v1/doctors/me/profile',
+    '/v1/doctors/me/schedule',
+    '/v1/doctors/me/exceptions'
+  ])
+    expect([path, outcome(await rig.call('GET', path, { as }))]).toEqual([path, '403 forbidden'])
+  expect(outcome(await rig.call('POST', '/v1/calendar-feed', { as }))).toBe('403 forbidden')
+  const exported = await rig.call<{ appointments: object[] }>('GET', `/internal/people/${doctor.id}/export`, { as })
+  expect(exported.body.appointments).toMatchObject([{ id, status: 'declined' }])
+  expect(exported.text).not.toMatch(/Zuleica|Dor no joelho/)
+})
