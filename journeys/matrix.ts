@@ -117,6 +117,7 @@ export const matrix: Record<string, Row> = {
   'GET /v1/waitlist': { access: 'patient', status: 200 },
   'DELETE /v1/waitlist/:id': { access: 'patient', subject: 'waiting', status: 204 },
   'POST /v1/calendar-feed': { access: 'party', status: 201 },
+  'DELETE /v1/calendar-feed': { access: 'party', status: 204 },
   'GET /v1/calendar-feed/:file': { access: 'public', subject: 'feed', status: 200 },
   'GET /v1/events': { access: 'party', status: 200 },
 

@@ -176,3 +176,7 @@ export function zoneOf(zone: string): string {
 export const instantText = (date: Date): string => Temporal.Instant.fromEpochMilliseconds(date.getTime()).toString()
 /** The same of a column that may be null. */
 export const maybeInstantText = (date: Date | null): string | null => date && instantText(date)
+
+/** Whether an `If-None-Match` header has the tag: any of a list, weak ones too, or `*`. RFC 9110. */
+export const hasTag = (header: string | undefined, tag: string): boolean =>
+  header?.split(',').some((known) => known.trim().replace(/^W\//, '') === tag || known.trim() === '*') ?? false

@@ -143,7 +143,7 @@ const readingRoutes = ({ sql, verify, organizer }: Needs) =>
     .get(
       '/:id/calendar.ics',
       async ({ who, params, set }) => {
-        const file = calendarFile([await readOwn(sql, who, params.id)], who.role, organizer)
+        const file = calendarFile(await readOwn(sql, who, params.id), who.role, organizer)
         set.headers['content-type'] = 'text/calendar; charset=utf-8'
         set.headers['content-disposition'] = 'attachment; filename="appointment.ics"'
         return file

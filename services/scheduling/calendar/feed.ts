@@ -3,13 +3,11 @@ import type { Mailbox } from '#platform/calendar'
 import type { Caller, Role } from '#platform/caller'
 import { maybeOne, run, type Sql, transaction } from '#platform/db'
 import { Problem } from '#platform/problem'
-import { listAppointments } from '../appointments/queries.ts'
 import { requireActive } from '../people/active.ts'
-import { calendarFile } from './file.ts'
+import { calendarFeed } from './file.ts'
+import { feedEntries } from './queries.ts'
 
 const hash = (token: string) => new Bun.CryptoHasher('sha256').update(token).digest('base64url')
-const SHOWN = 1000
-const PAST_DAYS = 90
 
 /** Makes a secret subscription address; the one before is void. Only the token's hash is kept. Throws `token_revoked`. */
 export async function newFeed(sql: Sql, who: Caller, publicUrl: string, now: Temporal.Instant): Promise<{ url: string }> {
@@ -29,8 +27,18 @@ export async function newFeed(sql: Sql, who: Caller, publicUrl: string, now: Tem
   return { url: `${publicUrl.replace(/\/+$/, '')}/v1/calendar-feed/${token}.ics` }
 }
 
-/** The calendar behind a secret address: from 90 days ago on. Throws `not_found`. */
-export async function readFeed(sql: Sql, file: string, organizer: Mailbox, now: Temporal.Instant): Promise<string> {
+/** Makes a person's secret address void. */
+export const dropFeed = (sql: Sql, who: Caller) => run(sql, SQL`delete from calendar_feeds where person_id = ${who.id}::uuid`)
+
+/** A calendar as it is answered; `text` is null where the reader has this state of it already. */
+export type Feed = { tag: string; text: string | null }
+
+/** The calendar behind a secret address. `known` says whether the reader has the state of a tag. Throws `not_found`. */
+export async function readFeed(
+  sql: Sql,
+  file: string,
+  { organizer, now, known }: { organizer: Mailbox; now: Temporal.Instant; known: (tag: string) => boolean }
+): Promise<Feed> {
   const token = file.replace(/\.ics$/, '')
   const feed = await maybeOne<{ personId: string; role: Role }>(
     sql,
@@ -38,7 +46,22 @@ export async function readFeed(sql: Sql, file: string, organizer: Mailbox, now: 
          where token_hash = ${hash(token)} and not exists (select 1 from people p where p.id = f.person_id and (p.disabled or p.erased))`
   )
   if (!feed) throw new Problem('not_found')
-  const from = new Date(now.epochMilliseconds - PAST_DAYS * 86_400_000)
-  const question = { partyId: feed.personId, role: feed.role, status: null, from, to: null, descending: false, after: null, limit: SHOWN }
-  return calendarFile(await listAppointments(sql, question), feed.role, organizer)
+  return oneAtATime(async () => {
+    const entries = await feedEntries(sql, feed, now)
+    // of what the text is made of, and not of the text: a reader who has it costs no writing
+    const tag = `"${Bun.hash(JSON.stringify([LAYOUT, feed.role, organizer, entries])).toString(36)}"`
+    return { tag, text: known(tag) ? null : await calendarFeed(entries, feed.role, organizer) }
+  })
+}
+
+/** Rises with every change of how a feed is written. */
+const LAYOUT = 1
+
+let last: Promise<unknown> = Promise.resolve()
+
+/** One feed is read and written at a time in a process: many large ones at once would hold their rows and texts in memory all together. */
+function oneAtATime<Result>(work: () => Promise<Result>): Promise<Result> {
+  const result = last.then(work)
+  last = result.catch(() => {})
+  return result
 }

@@ -15,6 +15,7 @@ export const calendarText = {
     'DTSTART:20270105T110000Z',
     'DTEND:20270105T113000Z',
     'SUMMARY:Health&Med: Beatriz Nogueira',
+    'ORGANIZER;CN="Health&Med":mailto:no-reply@clinic.example',
     'STATUS:CONFIRMED',
     'END:VEVENT',
     'END:VCALENDAR',

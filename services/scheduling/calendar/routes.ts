@@ -1,8 +1,9 @@
 import { Elysia, t } from 'elysia'
 import { bearer } from '#platform/caller'
 import { about } from '#platform/docs-about'
+import { hasTag } from '#platform/schema'
 import type { Needs } from '../app.ts'
-import { newFeed, readFeed } from './feed.ts'
+import { dropFeed, newFeed, readFeed } from './feed.ts'
 import { calendarText } from './model.ts'
 
 const Feed = t.Object({
@@ -14,11 +15,17 @@ export const calendarRoutes = ({ sql, verify, clock, publicUrl, organizer }: Nee
   new Elysia({ name: 'calendar' })
     .get(
       '/v1/calendar-feed/:file',
-      async ({ params, set }) => {
-        const feed = await readFeed(sql, params.file, organizer, clock())
-        set.headers['content-type'] = 'text/calendar; charset=utf-8'
+      async ({ params, headers, set }) => {
+        const known = (tag: string) => hasTag(headers['if-none-match'], tag)
+        const { tag, text } = await readFeed(sql, params.file, { organizer, now: clock(), known })
+        set.headers.etag = tag
         set.headers['cache-control'] = 'private, max-age=300'
-        return feed
+        if (text === null) {
+          set.status = 304
+          return
+        }
+        set.headers['content-type'] = 'text/calendar; charset=utf-8'
+        return text
       },
       {
         params: t.Object({
@@ -31,10 +38,12 @@ export const calendarRoutes = ({ sql, verify, clock, publicUrl, organizer }: Nee
         detail: about({
           summary: 'A subscribed calendar',
           description:
-            'The address is the secret; calendar programs send no token. It has the person’s appointments from 90 days ago on, at most 1000, and names no reason and no specialty. An address that was replaced is not found.',
+            'The address is the secret; calendar programs send no token. All appointments ahead come first. Then come those ahead that were confirmed and then cancelled, and those of the last 90 days, the newest first, at most 500 of each. What ended without ever being confirmed is left out. No reason and no specialty is named. An address that was replaced or given up is not found.',
           tags: ['Calendar'],
           answer: 'The calendar',
-          text: calendarText
+          text: calendarText,
+          takes: ['If-None-Match'],
+          gives: ['ETag']
         })
       }
     )
@@ -51,4 +60,20 @@ export const calendarRoutes = ({ sql, verify, clock, publicUrl, organizer }: Nee
             answer: 'The address'
           })
         })
+        .delete(
+          '/v1/calendar-feed',
+          async ({ who, set }) => {
+            await dropFeed(sql, who)
+            set.status = 204
+          },
+          {
+            detail: about({
+              summary: 'Give the secret calendar address up',
+              description:
+                'The address is not found any more. Calendar programs keep what they have read. Without an address nothing happens.',
+              tags: ['Calendar'],
+              answer: 'There is no address'
+            })
+          }
+        )
     )

@@ -1,6 +1,6 @@
 import { Elysia, t } from 'elysia'
 import { about } from '#platform/docs-about'
-import { ById, eg, IdOf, Instant, LocalDate, Money, PageQuery, SpecialtyCode, TimeZone } from '#platform/schema'
+import { ById, eg, hasTag, IdOf, Instant, LocalDate, Money, PageQuery, SpecialtyCode, TimeZone } from '#platform/schema'
 import type { Needs } from '../app.ts'
 import { Doctor, SlotMinutes } from '../doctors/model.ts'
 import { earliestSlots } from './earliest.ts'
@@ -33,7 +33,7 @@ export const slotRoutes = ({ sql, clock }: Needs) =>
         const tag = `"${Bun.hash(JSON.stringify(listed)).toString(36)}"`
         set.headers.etag = tag
         set.headers['cache-control'] = 'no-cache'
-        if (headers['if-none-match']?.split(',').some((known) => known.trim().replace(/^W\//, '') === tag || known.trim() === '*')) {
+        if (hasTag(headers['if-none-match'], tag)) {
           set.status = 304
           return undefined as never
         }
