@@ -71,6 +71,7 @@ export const matrix: Record<string, Row> = {
   'POST /v1/auth/password/forgot': { access: 'public', body: { email: 'nobody@example.com' }, status: 202 },
   'POST /v1/auth/password/reset': { access: 'public', body: { token: 'none', newPassword: 'uma outra frase bem longa' }, status: 400 },
   'POST /v1/auth/email/verify': { access: 'public', body: { token: 'none' }, status: 400 },
+  'POST /v1/auth/me/email': { access: 'any', body: { email: 'new@example.com', ...wrongPassword }, status: 401 },
   'POST /v1/auth/email/resend': { access: 'any', status: 202 },
   'GET /v1/admin/users': { access: 'admin', status: 200 },
   'POST /v1/admin/doctors/:id/approve': { access: 'admin', subject: 'pending doctor', status: 200 },

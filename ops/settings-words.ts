@@ -17,7 +17,8 @@ export const words: Record<string, string> = {
   DATA_DIR: 'where data, secrets and logs are kept',
   DEMO_DATA: 'whether demo people are made at the first start',
   DOCTOR_APPROVAL: 'whether an administrator approves each doctor',
-  EMAIL_VERIFICATION: 'whether a patient has to verify the address before booking',
+  EMAIL_VERIFICATION:
+    'whether a patient has to verify the address before booking; where it is required, an account that nobody verifies within 7 days is deleted',
   ENCRYPTION_KEY: 'encrypts CPF, phone, TOTP secrets and signing keys; lost with it, they cannot be read again',
   GATEWAY_WORKERS: 'gateway processes that share the port of one machine; limits count in each by itself',
   HOST: 'address to listen at; 0.0.0.0 in a container',

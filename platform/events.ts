@@ -56,8 +56,22 @@ const authEvents = {
    * one of these if its id is lower than the id of this event: both are UUIDv7, so no two clocks are compared.
    */
   'healthmed.user.access_revoked.v1': data({ id: Id, reason: Type.String() }),
-  'healthmed.user.erased.v1': data({ id: Id, role: Type.String(), version: Type.Integer() }),
+  'healthmed.user.erased.v1': data({
+    id: Id,
+    role: Type.String(),
+    version: Type.Integer(),
+    /** `unverified`: the address was not verified in time, so nothing is written to it. Left out where the person wished it. */
+    reason: Type.Optional(Type.String())
+  }),
   'healthmed.user.verification_requested.v1': MailToken,
+  /** A token for `email`, a new address of the account, and a notice to the previous one. */
+  'healthmed.user.verification_of_new_address_requested.v1': data({
+    id: Id,
+    token: Type.String(),
+    expiresAt: Moment,
+    email: Type.String(),
+    previousEmail: Type.String()
+  }),
   'healthmed.user.password_reset_requested.v1': MailToken,
   'healthmed.user.locked_out.v1': data({ id: Id, until: Moment }),
   /** The second factor was activated or removed by the person, reset by an admin (`reason`), or voided with the first proof of the email address. */

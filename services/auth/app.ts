@@ -29,6 +29,7 @@ export type Needs = {
   clientOf: ClientOf
   afterwards: Afterwards
   doctorApproval: 'manual' | 'auto'
+  emailVerification: 'required' | 'optional'
   peers: { scheduling: string; notifier: string }
   checks: Check[]
 }

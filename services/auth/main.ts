@@ -33,7 +33,7 @@ const { ADMIN_EMAIL: email, ADMIN_PASSWORD: password } = settings
 if (email && password) await makeFirstAdmin(sql, passwords, { email, password }, clock())
 const bus = await connectBus({ url: settings.RABBITMQ_URL, name: 'auth' })
 const relay = startRelay(sql, bus, 'auth')
-const purging = startPurging(sql, clock)
+const purging = startPurging(sql, seal, clock)
 const after = afterwards()
 
 const app = auth({
@@ -46,6 +46,7 @@ const app = auth({
   clientOf: clientReader(settings.TRUSTED_PROXIES),
   afterwards: after,
   doctorApproval: settings.DOCTOR_APPROVAL,
+  emailVerification: settings.EMAIL_VERIFICATION,
   peers: { scheduling: settings.SCHEDULING_URL, notifier: settings.NOTIFIER_URL },
   checks: [
     { name: 'database', critical: true, up: async () => (await rows(sql, SQL`select 1 as up`)).length === 1 },

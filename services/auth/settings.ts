@@ -14,6 +14,7 @@ export const settingsSchema = Type.Object({
   ADMIN_EMAIL: Type.Optional(emailAddress()),
   ADMIN_PASSWORD: Type.Optional(text({ minLength: 12, examples: ['(12 characters or more)'] })),
   DOCTOR_APPROVAL: oneOf(['manual', 'auto'], 'manual'),
+  EMAIL_VERIFICATION: oneOf(['required', 'optional'], 'required'),
   SCHEDULING_URL: text({ examples: ['http://scheduling:8000'] }),
   NOTIFIER_URL: text({ examples: ['http://notifier:8000'] }),
   /** Whose `X-Forwarded-For` is believed: addresses or CIDR blocks of the gateways. */

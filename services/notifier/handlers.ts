@@ -22,6 +22,17 @@ const tell = (template: Template) => async (tx: Db, event: ToPerson) => {
   if (person?.email) await enqueue(tx, event, [{ template, recipientId: id, data: { account } }])
 }
 
+/** Sends the token to the new address, and a notice to the one before. */
+async function changeAddress(tx: Db, event: Event<'healthmed.user.verification_of_new_address_requested.v1'>) {
+  const { id, token, expiresAt, email, previousEmail } = event.data
+  const [person] = await requirePeople(tx, [id])
+  if (!person?.email) return
+  await enqueue(tx, event, [
+    { template: 'verify_new_email', recipientId: id, data: { account: { token, expiresAt }, address: email } },
+    { template: 'email_changing', recipientId: id, data: { address: previousEmail } }
+  ])
+}
+
 /** Writes the person that the second factor came or went. */
 const tellSecondFactor = (tx: Db, event: Event<'healthmed.user.second_factor_changed.v1'>) =>
   tell(event.data.change === 'activated' ? 'second_factor_on' : 'second_factor_off')(tx, event)
@@ -39,6 +50,7 @@ export const handlers: Handlers = {
   'healthmed.user.updated.v1': rememberPerson,
   'healthmed.user.erased.v1': forgetPerson,
   'healthmed.user.verification_requested.v1': tell('verify_email'),
+  'healthmed.user.verification_of_new_address_requested.v1': changeAddress,
   'healthmed.user.password_reset_requested.v1': tell('password_reset'),
   'healthmed.user.locked_out.v1': tell('locked_out'),
   'healthmed.user.second_factor_changed.v1': tellSecondFactor,

@@ -34,9 +34,12 @@ export const Password = t.String({
 /** The password that a person has. */
 export const CurrentPassword = t.String({ minLength: 1, maxLength: 1024, examples: ['uma frase que ninguem adivinha'] })
 
+/** An email address as it comes in; whether it is one is for `normalEmail` to say. */
+export const EmailAddress = t.String({ minLength: 3, maxLength: 320, examples: ['ana@example.com'] })
+
 const registration = {
   ...about,
-  email: t.String({ minLength: 3, maxLength: 320, examples: ['ana@example.com'] }),
+  email: EmailAddress,
   cpf: t.String({ maxLength: 32, examples: ['529.982.247-25'], description: 'With or without punctuation' }),
   password: Password
 }

@@ -22,17 +22,23 @@ export type Account = {
 }
 
 /** A person who is to be stored. */
-export type NewAccount = Omit<Account, 'version' | 'disabled' | 'createdAt'> & { nameFolded: string; cpfIndex: string | null; now: Date }
+export type NewAccount = Omit<Account, 'version' | 'disabled' | 'createdAt'> & {
+  nameFolded: string
+  cpfIndex: string | null
+  /** The account goes where its address is not verified by then; left out, it may stay. */
+  verifyBy?: Date | null
+  now: Date
+}
 
 /** Stores a person. Throws `email_taken`, `cpf_taken` or `crm_taken` by the constraint of that name. */
 export const insertAccount = (tx: Db, account: NewAccount) =>
   one<Account>(
     tx,
     SQL`insert into users (id, role, name, name_folded, email, email_verified, cpf_sealed, cpf_index, phone_sealed, crm, approval, locale, timezone,
-                           password_hash, created_at, updated_at)
+                           password_hash, verify_by, created_at, updated_at)
         values (${account.id}, ${account.role}, ${account.name}, ${account.nameFolded}, ${account.email}, ${account.emailVerified}, ${account.cpfSealed},
                 ${account.cpfIndex}, ${account.phoneSealed}, ${account.crm}, ${account.approval}, ${account.locale}, ${account.timezone},
-                ${account.passwordHash}, ${account.now}, ${account.now})
+                ${account.passwordHash}, ${account.verifyBy ?? null}, ${account.now}, ${account.now})
         returning id, role, name, email, email_verified, cpf_sealed, phone_sealed, crm, approval, locale, timezone, password_hash, disabled, version, created_at`
   )
 
@@ -75,12 +81,12 @@ export const findByIdentifier = (db: Db, { email, cpfIndex, crm }: Identifier) =
     )
   )
 
-/** Stores what may change of a person and raises the version. */
+/** Stores what may change of a person and raises the version. Throws `email_taken` by the constraint of that name. */
 export const saveAccount = (tx: Db, account: Account & { nameFolded: string }, now: Date) =>
   one<Account>(
     tx,
     SQL`update users
-           set name = ${account.name}, name_folded = ${account.nameFolded}, email_verified = ${account.emailVerified}, phone_sealed = ${account.phoneSealed},
+           set name = ${account.name}, name_folded = ${account.nameFolded}, email = ${account.email}, email_verified = ${account.emailVerified}, phone_sealed = ${account.phoneSealed},
                approval = ${account.approval}, locale = ${account.locale}, timezone = ${account.timezone}, disabled = ${account.disabled},
                version = version + 1, updated_at = ${now}
          where id = ${account.id}

@@ -13,6 +13,7 @@ import { requireStrong } from '../passwords/policy.ts'
 import { normalEmail, normalName, normalPhone } from './contact.ts'
 import { requireCpf } from './cpf.ts'
 import { requireCrm } from './crm.ts'
+import { VERIFY_WITHIN_DAYS } from './expire.ts'
 import { sealedFor, snapshotOf, type User, userOf } from './model.ts'
 import { insertAccount } from './queries.ts'
 
@@ -33,7 +34,7 @@ export type Registration = {
  * `validation_failed`, `email_taken`, `cpf_taken`, `crm_taken`; who meets taken ones too often `too_many_attempts`.
  */
 export async function register(needs: Needs, wish: Registration, client: Client, now: Temporal.Instant): Promise<User> {
-  const { sql, seal, passwords, doctorApproval } = needs
+  const { sql, seal, passwords, doctorApproval, emailVerification } = needs
   const id = Bun.randomUUIDv7()
   const email = normalEmail(wish.email)
   const cpf = requireCpf(wish.cpf)
@@ -62,6 +63,7 @@ export async function register(needs: Needs, wish: Registration, client: Client,
       phoneSealed: phone && seal.seal(phone, sealedFor(id, 'phone')),
       approval,
       passwordHash,
+      verifyBy: emailVerification === 'required' ? new Date(now.add({ hours: 24 * VERIFY_WITHIN_DAYS }).epochMilliseconds) : null,
       now: new Date(now.epochMilliseconds)
     })
     await announce(tx, 'healthmed.user.registered.v1', id, snapshotOf(made))

@@ -21,7 +21,7 @@ export const accountRoutes = (needs: Needs) =>
         detail: about({
           summary: 'Register as a patient',
           description:
-            'A mail with a link to verify the address goes out; until that is done the patient can log in, but not book (unless the clinic waives it). Who meets taken addresses, CPFs or CRMs 50 times in 15 minutes has to wait.',
+            'A mail with a link to verify the address goes out; until that is done the patient can log in, but not book, and after seven days the account is deleted (unless the clinic waives verification). The first proof of the address ends the sessions from before. Who meets taken addresses, CPFs or CRMs 50 times in 15 minutes has to wait.',
           answer: 'The new account, with its CPF masked',
           example: { emailVerified: false },
           problems: registrationProblems
@@ -60,7 +60,7 @@ export const accountRoutes = (needs: Needs) =>
       detail: about({
         summary: 'Change my account',
         description:
-          'What is left out stays; a phone of null is taken away. Mails speak the new language and zone from then on, and the other services learn of a new name within moments. E-mail, CPF and CRM cannot be changed.',
+          'What is left out stays; a phone of null is taken away. Mails speak the new language and zone from then on, and the other services learn of a new name within moments. The email address is changed with `POST /v1/auth/me/email`; CPF and CRM cannot be changed.',
         answer: 'The account as it is now',
         problems: ['invalid_timezone']
       })

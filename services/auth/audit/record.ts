@@ -13,6 +13,8 @@ export type Action =
   | 'password_changed'
   | 'password_reset'
   | 'email_verified'
+  | 'email_change_requested'
+  | 'email_changed'
   | 'mfa_activated'
   | 'mfa_removed'
   | 'mfa_reset'
@@ -24,6 +26,7 @@ export type Action =
   | 'user_enabled'
   | 'data_exported'
   | 'user_erased'
+  | 'user_expired'
   | 'key_rotated'
   | 'key_retired'
 

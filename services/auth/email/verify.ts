@@ -6,7 +6,7 @@ import { saveAndTell } from '../accounts/tell.ts'
 import type { Needs } from '../app.ts'
 import { record } from '../audit/record.ts'
 import { revokeAccess } from '../sessions/end.ts'
-import { makeMailToken, useMailToken } from '../tokens/mail.ts'
+import { makeMailToken, useMailToken, voidMailTokens } from '../tokens/mail.ts'
 import { voidSecondFactor } from './first-proof.ts'
 
 /** Has a mail sent with a token that proves the address; gives false where enough were sent in the last hour. */
@@ -17,20 +17,23 @@ export async function askToVerify(tx: Db, userId: string, now: Temporal.Instant)
 }
 
 /**
- * The address is the person's own: the token came back. The first proof voids what was set up before it: second factor, feed and sessions. Throws `token_invalid`
- * (400).
+ * The address is the person's own: the token came back. The first proof of an address voids what was set up before it: sessions and feed, and where no
+ * address of the account was proven before, the second factor. With the token of a change (`askToChange`) the account gets its new address.
+ * Throws `token_invalid` (400), `email_taken`.
  */
 export const verifyEmail = ({ sql }: Needs, token: string, now: Temporal.Instant) =>
   transaction(sql, async (tx) => {
-    const userId = await useMailToken(tx, token, 'verify', now)
+    const { userId, email } = await useMailToken(tx, token, ['verify', 'change'], now)
     const account = await lockAccount(tx, userId)
     if (!account) throw new Problem('mail_token_invalid')
-    if (!account.emailVerified) {
+    if (email !== null || !account.emailVerified) {
       await voidSecondFactor(tx, account, now)
-      await saveAndTell(tx, { ...account, emailVerified: true }, now)
+      await saveAndTell(tx, { ...account, email: email ?? account.email, emailVerified: true }, now)
       await revokeAccess(tx, userId, 'email_verified', now)
     }
-    await record(tx, { actorId: userId, action: 'email_verified' }, now)
+    // what went to the old address proves nothing any more
+    if (email !== null) await voidMailTokens(tx, userId, ['verify', 'reset', 'change'], now)
+    await record(tx, { actorId: userId, action: email === null ? 'email_verified' : 'email_changed' }, now)
   })
 
 /** Sends the mail again, unless the address is verified. Throws `rate_limited` after five in an hour. */

@@ -1,12 +1,12 @@
-import SQL from 'sql-template-strings'
 import type { Client } from '#platform/client'
-import { run, transaction } from '#platform/db'
+import { transaction } from '#platform/db'
 import { Problem } from '#platform/problem'
 import { lockAccount, savePassword } from '../accounts/queries.ts'
 import type { Needs } from '../app.ts'
 import { attemptOn, forgive } from '../attempts/throttle.ts'
 import { record } from '../audit/record.ts'
 import { endSessions } from '../sessions/end.ts'
+import { voidMailTokens } from '../tokens/mail.ts'
 import { knownOf, requireStrong } from './policy.ts'
 import { requirePassword } from './prove.ts'
 
@@ -26,9 +26,8 @@ export async function changePassword(
   await transaction(needs.sql, async (tx) => {
     const current = await lockAccount(tx, who.id)
     if (current?.passwordHash !== account.passwordHash) throw new Problem('invalid_credentials')
-    const at = new Date(now.epochMilliseconds)
-    await savePassword(tx, who.id, passwordHash, at)
-    await run(tx, SQL`update mail_tokens set used_at = ${at} where user_id = ${who.id} and purpose = 'reset' and used_at is null`)
+    await savePassword(tx, who.id, passwordHash, new Date(now.epochMilliseconds))
+    await voidMailTokens(tx, who.id, ['reset', 'change'], now)
     await forgive(tx, attemptOn(needs.seal, 'password_change', who, client))
     await endSessions(tx, who.id, 'password_changed', now, { except: who.sid })
     await record(tx, { actorId: who.id, action: 'password_changed', sessionId: who.sid }, now)

@@ -63,7 +63,7 @@ export const passwordRoutes = (needs: Needs) =>
         detail: about({
           summary: 'Change my password',
           description:
-            'Every other session ends, and links to reset it that were mailed are void; the session that asks goes on. A wrong `currentPassword` counts: ten in 15 minutes from one address close this call for a while, and not the login.',
+            'Every other session ends, and links that were mailed to reset it or to change the address are void; the session that asks goes on. A wrong `currentPassword` counts: ten in 15 minutes from one address close this call for a while, and not the login.',
           answer: 'The new password is set',
           problems: ['invalid_credentials', 'weak_password', 'too_many_attempts']
         })

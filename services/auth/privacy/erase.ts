@@ -1,14 +1,15 @@
 import SQL from 'sql-template-strings'
 import type { Client } from '#platform/client'
-import { run, transaction } from '#platform/db'
+import { type Db, run, transaction } from '#platform/db'
 import { announce } from '#platform/outbox'
 import { Problem } from '#platform/problem'
-import { lockAccount } from '../accounts/queries.ts'
+import { type Account, lockAccount } from '../accounts/queries.ts'
 import type { Needs } from '../app.ts'
 import { forgiveAll } from '../attempts/throttle.ts'
 import { record } from '../audit/record.ts'
 import { requirePassword } from '../passwords/prove.ts'
 import { endSessions } from '../sessions/end.ts'
+import type { Seal } from './seal.ts'
 
 /**
  * Erases the caller (LGPD art. 18, VI): the account goes at once, and an event has every service forget; future appointments are cancelled there.
@@ -22,15 +23,27 @@ export async function eraseMe(needs: Needs, id: string, password: string, client
     const account = await lockAccount(tx, id)
     if (!account) throw new Problem('token_revoked')
     if (account.role === 'admin') await refuseLastAdmin(tx, id)
-    await endSessions(tx, id, 'erased', now)
-    await run(tx, SQL`update sessions set user_agent = null where user_id = ${id}`)
-    await forgiveAll(tx, needs.seal, id)
-    await run(tx, SQL`delete from users where id = ${id}`)
-    // what was not sent yet names the person too
-    await run(tx, SQL`delete from outbox where subject = ${id}`)
-    await announce(tx, 'healthmed.user.erased.v1', id, { id, role: account.role, version: account.version + 1 })
-    await record(tx, { actorId: id, action: 'user_erased' }, now)
+    await eraseAccount(tx, needs.seal, account, 'own_wish', now)
   })
+}
+
+/** Erases an account that is locked, and has every service forget the person: at the own wish, or because the address was never verified. */
+export async function eraseAccount(
+  tx: Db,
+  seal: Seal,
+  { id, role, version }: Pick<Account, 'id' | 'role' | 'version'>,
+  cause: 'own_wish' | 'unverified',
+  now: Temporal.Instant
+): Promise<void> {
+  await endSessions(tx, id, 'erased', now)
+  await run(tx, SQL`update sessions set user_agent = null where user_id = ${id}`)
+  await forgiveAll(tx, seal, id)
+  await run(tx, SQL`delete from users where id = ${id}`)
+  // what was not sent yet names the person too
+  await run(tx, SQL`delete from outbox where subject = ${id}`)
+  const expired = cause === 'unverified'
+  await announce(tx, 'healthmed.user.erased.v1', id, { id, role, version: version + 1, ...(expired && { reason: cause }) })
+  await record(tx, expired ? { actorId: null, action: 'user_expired', subjectId: id } : { actorId: id, action: 'user_erased' }, now)
 }
 
 async function refuseLastAdmin(tx: Parameters<typeof run>[0], id: string) {

@@ -1,14 +1,20 @@
 import SQL from 'sql-template-strings'
 import { run, type Sql } from '#platform/db'
 import { describeError, log } from '#platform/log'
+import { expireUnverified } from '../accounts/expire.ts'
 import { purgeFailures } from '../attempts/throttle.ts'
 import { purgeSessions } from '../sessions/end.ts'
+import type { Seal } from './seal.ts'
 
 const EVERY_MS = 10 * 60_000
 
-/** Forgets what is of no more use: ended sessions, tokens past their time, old failures. Any replica may, at any time. */
-export function startPurging(sql: Sql, clock: () => Temporal.Instant) {
-  const timer = setInterval(() => purge(sql, clock()).catch((error) => log.warn(describeError(error), 'purging failed')), EVERY_MS)
+/** Forgets what is of no more use: ended sessions, tokens past their time, old failures, accounts whose address was not verified in time. Any replica may, at any time. */
+export function startPurging(sql: Sql, seal: Seal, clock: () => Temporal.Instant) {
+  const work = async () => {
+    await purge(sql, clock())
+    await expireUnverified(sql, seal, clock())
+  }
+  const timer = setInterval(() => work().catch((error) => log.warn(describeError(error), 'purging failed')), EVERY_MS)
   return { stop: () => clearInterval(timer) }
 }
 

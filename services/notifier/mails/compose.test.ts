@@ -5,6 +5,7 @@ import { createTransport, type SendMailOptions } from 'nodemailer'
 import type { Person } from '../people/queries.ts'
 import { compiledPath, compileLayout } from './compile.ts'
 import { compose, type Draft, type Sender, senderOf } from './compose.ts'
+import { unproved } from './model.ts'
 import { sample, samples } from './samples.ts'
 
 const sender: Sender = { from: { name: 'Health&Med', address: 'no-reply@healthmed.example' }, publicUrl: 'https://healthmed.example' }
@@ -64,7 +65,10 @@ test.each(samples().map((draft) => [`${draft.template} to a ${draft.recipient.ro
       for (const piece of line.split(': ').slice(1))
         expect(html).toContain(piece.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;'))
     }
-    expect(to as unknown).toEqual({ name: draft.template === 'verify_email' ? '' : draft.recipient.name, address: draft.recipient.email })
+    expect(to as unknown).toEqual({
+      name: unproved.includes(draft.template) ? '' : draft.recipient.name,
+      address: draft.data.address ?? draft.recipient.email
+    })
     expect(envelope as unknown).toEqual({ from: sender.from, to: [to] })
   }
 )

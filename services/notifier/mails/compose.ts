@@ -73,7 +73,8 @@ function readyToSend(draft: Draft): { draft: Draft; to: Mailbox } {
     ...person,
     name: namesNobody || !person.name || hasLink(person.name) ? null : oneLine(person.name)
   })
-  const recipient = named(draft.recipient)
+  const { address } = draft.data
+  const recipient = { ...named(draft.recipient), ...(address && { email: address }) }
   const shown = { ...draft, recipient, doctor: draft.doctor && named(draft.doctor), patient: draft.patient && named(draft.patient) }
   return { draft: shown, to: addressOf(recipient) }
 }

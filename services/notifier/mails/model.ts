@@ -13,6 +13,8 @@ export const templates = [
   'reminder_1h',
   'waitlist_offered',
   'verify_email',
+  'verify_new_email',
+  'email_changing',
   'password_reset',
   'locked_out',
   'second_factor_on',
@@ -34,15 +36,17 @@ export type MailData = {
   calendar?: 'REQUEST' | 'CANCEL' | null
   offer?: EventData<'healthmed.waitlist.offered.v1'>
   account?: { token?: string; expiresAt?: string; until?: string; reason?: string | null; change?: string }
+  /** Where it goes, in place of the person's address of the moment it leaves. */
+  address?: string
   /** The last that is known of an erased person; goes when the mail has left. */
   farewell?: Person
 }
 
 /** Mails whose row holds a secret or an erased person's address: it is emptied once they have left, and they cannot be sent again. */
-export const burnt: Template[] = ['verify_email', 'password_reset', 'account_erased']
+export const burnt: Template[] = ['verify_email', 'verify_new_email', 'email_changing', 'password_reset', 'account_erased']
 
 /** Mails that ask to prove an address: they name nobody, whoever the address belongs to. */
-export const unproved: Template[] = ['verify_email']
+export const unproved: Template[] = ['verify_email', 'verify_new_email']
 
 /** What the words of a mail may speak of. */
 export type Facts = {

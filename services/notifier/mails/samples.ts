@@ -58,6 +58,11 @@ const dataOf: Record<Template, MailData> = {
     }
   },
   verify_email: { account: { token: 'sampleToken_0123456789-abcdefghijklmnopqrstuv', expiresAt: '2027-01-05T11:00:00Z' } },
+  verify_new_email: {
+    account: { token: 'sampleToken_0123456789-abcdefghijklmnopqrstuv', expiresAt: '2027-01-05T11:00:00Z' },
+    address: 'new@example.com'
+  },
+  email_changing: { address: 'old@example.com' },
   password_reset: { account: { token: 'sampleToken_0123456789-abcdefghijklmnopqrstuv', expiresAt: '2027-01-04T11:30:00Z' } },
   locked_out: { account: { until: '2027-01-04T11:15:00Z' } },
   second_factor_on: { account: { change: 'activated', reason: null } },

@@ -117,6 +117,23 @@ export const english: Record<Template, (facts: Facts) => Content> = {
     ],
     action: { label: 'Confirm e-mail', codeLabel: 'Or enter this code:', ...linkOf(facts, 'verify-email') }
   }),
+  verify_new_email: (facts) => ({
+    subject: 'Confirm your new email address',
+    heading: 'Confirm your new email address',
+    paragraphs: [
+      'This address was given as the new one of an account at Health&Med. Please confirm that it is yours.',
+      `The link is valid until ${until(facts.account.expiresAt, facts)}. If you did not ask for this, ignore this message.`
+    ],
+    action: { label: 'Confirm email address', codeLabel: 'Or enter this code:', ...linkOf(facts, 'verify-email') }
+  }),
+  email_changing: () => ({
+    subject: 'Request to change your email address',
+    heading: 'Request to change your email address',
+    paragraphs: [
+      'Somebody asked to change the email address of your account. It changes when the new address is confirmed.',
+      'If it was not you, choose a new password now with "Forgot password": this cancels the request.'
+    ]
+  }),
   password_reset: (facts) => ({
     subject: 'Reset your password',
     heading: 'Reset your password',

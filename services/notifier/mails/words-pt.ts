@@ -118,6 +118,23 @@ export const portuguese: Record<Template, (facts: Facts) => Content> = {
     ],
     action: { label: 'Confirmar e-mail', codeLabel: 'Ou informe este código:', ...linkOf(facts, 'verify-email') }
   }),
+  verify_new_email: (facts) => ({
+    subject: 'Confirme seu novo e-mail',
+    heading: 'Confirme seu novo e-mail',
+    paragraphs: [
+      'Foi pedido que este endereço passe a ser o de uma conta no Health&Med. Confirme que ele é seu.',
+      `O link vale até ${until(facts.account.expiresAt, facts)}. Se não foi você quem pediu, ignore esta mensagem.`
+    ],
+    action: { label: 'Confirmar e-mail', codeLabel: 'Ou informe este código:', ...linkOf(facts, 'verify-email') }
+  }),
+  email_changing: () => ({
+    subject: 'Pedido de troca de e-mail',
+    heading: 'Pedido de troca de e-mail',
+    paragraphs: [
+      'Foi pedida a troca do endereço de e-mail da sua conta. Ele muda quando o novo endereço for confirmado.',
+      'Se não foi você, escolha já uma nova senha com a opção "Esqueci minha senha": isso cancela o pedido.'
+    ]
+  }),
   password_reset: (facts) => ({
     subject: 'Redefinir sua senha',
     heading: 'Redefinir sua senha',

@@ -18,7 +18,9 @@ export async function forgetPerson(tx: Db, event: Event<'healthmed.user.erased.v
   const person = await forget(tx, id, version, now)
   await scrubMailsOf(tx, id)
   await dropDeadLettersAbout(tx, id)
-  if (person) await enqueue(tx, event, [{ template: 'account_erased', recipientId: id, data: { farewell: person } }])
+  // to an address that was never verified nothing more is written
+  if (person && event.data.reason !== 'unverified')
+    await enqueue(tx, event, [{ template: 'account_erased', recipientId: id, data: { farewell: person } }])
 }
 
 /** The people with these ids, in this order. Throws `NotYet` while one of them is not known: their event is on its way. */
