@@ -62,7 +62,7 @@ export async function planServices({ settings, secrets, databaseUrl, brokerUrl, 
       INDEX_KEY: secrets.indexKey,
       ADMIN_PASSWORD: secrets.adminPassword
     }),
-    service('scheduling', scheduling, allocation),
+    service('scheduling', scheduling, { ...allocation, INDEX_KEY: secrets.indexKey }),
     service('notifier', notifier, { SMTP_URL: smtpUrl }),
     {
       name: 'gateway',

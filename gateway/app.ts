@@ -11,7 +11,7 @@ import { endsConnection, readBody, refuseLarge } from './body.ts'
 import type { ClientOf } from './clients.ts'
 import { type Cors, withCors } from './cors.ts'
 import { ClientLeft, follow, forward, isStreamed } from './forward.ts'
-import type { Count, Told } from './limits.ts'
+import { type Count, pointsOf, type Told } from './limits.ts'
 import { type Endpoint, matcherOf, targetOf } from './match.ts'
 import type { Room } from './room.ts'
 import { routes, type Service, STREAM } from './routes.ts'
@@ -65,10 +65,10 @@ export function gatewayOf(needs: Needs): Gateway {
     // what is known already is not waited for: that would cost more than it does
     const who = admitted instanceof Promise ? await admitted : admitted
     work.personal = who !== null
-    // asking for an address costs a call of the system, and it is personal data: only limits by address and auth, which throttles by it, get it
-    const needsAddress = !who || route.tier !== 'general' || route.service === 'auth'
+    // asking for an address costs a call of the system, and it is personal data: only limits by address get it, here and in a service
+    const needsAddress = !who || route.tier !== 'general' || route.tellsAddress
     const client = needsAddress ? needs.clientOf(server.requestIP(request)?.address, headers.get('x-forwarded-for')) : undefined
-    if (needs.count) work.told = await needs.count(route.tier, who?.id, client)
+    if (needs.count) work.told = await needs.count(route.tier, who?.id, client, pointsOf(route.price, query))
     const body = method === 'GET' ? refuseLarge(headers) : await readBody(request, bodyMs)
     const leave = needs.room.take(route.path === STREAM ? 'streams' : 'calls', who?.id)
     let stays = false

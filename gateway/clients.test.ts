@@ -42,3 +42,18 @@ test.each([
 ])('%s is the client', async (_, trusted, headers, client) => {
   expect(await toldOf(trusted, headers)).toBe(client)
 })
+
+test('of calls with a token a service hears the address where it limits by it, and else not', async () => {
+  const service = replica()
+  const gateway = await rig(service.url, { trusted: '127.0.0.0/8' })
+  open.push(service, gateway)
+  const authorization = await gateway.signer.bearer({ role: 'patient' })
+  const heard = async (method: string, path: string) => {
+    const headers = { authorization, 'x-forwarded-for': '203.0.113.9', 'content-type': 'application/json' }
+    const answer = await fetch(gateway.url + path, { method, headers, ...(method === 'POST' && { body: '{}' }) })
+    return ((await answer.json()) as Echo).headers['x-forwarded-for']
+  }
+  for (const path of ['/v1/holds', '/v1/appointments', '/v1/waitlist'])
+    expect([path, await heard('POST', path)]).toEqual([path, '203.0.113.9'])
+  for (const path of ['/v1/appointments', '/v1/waitlist']) expect([path, await heard('GET', path)]).toEqual([path, undefined])
+})

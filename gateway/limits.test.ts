@@ -46,6 +46,28 @@ test('log-in has a tighter one of its own', async () => {
   expect((await from('192.0.2.50')).status).toBe(200)
 })
 
+test('a call that makes a service read much counts for more, and the headers tell the truth of it', async () => {
+  const busy = await rig(service.url, { trusted: '127.0.0.0/8', quotas: { ...quotas, anonymous: 12, general: 25 } })
+  const ask = (address: string, path: string, headers: Record<string, string> = {}) =>
+    fetch(busy.url + path, { headers: { 'x-forwarded-for': address, ...headers } })
+  const left = async (answer: Promise<Response>) => [(await answer).status, (await answer).headers.get('ratelimit')?.replace(/t=\d+/, 't')]
+  const dear = ['?availableTo=2020-01-01', '?sort=price&availableFrom=2027-01-01', '?%61vailableFrom=2027-01-01', '?q=a&availableTo=']
+  for (const [nth, query] of dear.entries()) {
+    const address = `192.0.2.${80 + nth}`
+    expect(await left(ask(address, `/v1/doctors${query}`))).toEqual([200, '"anonymous";r=7;t'])
+    expect(await left(ask(address, '/v1/doctors?q=ana&sort=name'))).toEqual([200, '"anonymous";r=6;t'])
+    expect(await left(ask(address, '/v1/slots?specialty=urologia'))).toEqual([200, '"anonymous";r=1;t'])
+    const refused = await ask(address, `/v1/doctors${query}`)
+    expect([refused.status, refused.headers.get('ratelimit')?.replace(/t=\d+/, 't')]).toEqual([429, '"anonymous";r=0;t'])
+    expect(refused.headers.get('ratelimit-policy')).toBe('"anonymous";q=12;w=60')
+    expect(Number(refused.headers.get('retry-after'))).toBeWithin(1, 61)
+  }
+  const authorization = await busy.signer.bearer({ role: 'patient' })
+  expect(await left(ask('192.0.2.99', '/v1/auth/me/export', { authorization }))).toEqual([200, '"general";r=5;t'])
+  expect((await left(ask('192.0.2.99', '/v1/auth/me/export', { authorization })))[0]).toBe(429)
+  await busy.stop()
+})
+
 test('bad tokens and unknown paths count against the address too', async () => {
   const statuses: number[] = []
   for (const path of ['/v1/waitlist', '/v1/nowhere', '/v1/waitlist', '/v1/waitlist', '/v1/waitlist'])

@@ -6,12 +6,14 @@ import { docs } from '#platform/docs'
 import type { EndedSessions } from '#platform/ended'
 import { http, problems } from '#platform/http'
 import { type Check, ops } from '#platform/ops'
-import type { Limits } from './appointments/insert.ts'
+import type { ClientTag } from './appointments/client.ts'
+import type { Limits } from './appointments/limits.ts'
 import { appointmentRoutes } from './appointments/routes.ts'
 import { calendarRoutes } from './calendar/routes.ts'
 import { doctorRoutes } from './doctors/routes.ts'
 import { holdRoutes } from './holds/routes.ts'
 import { peopleRoutes } from './people/routes.ts'
+import type { Verification } from './people/verified.ts'
 import { scheduleRoutes } from './schedule/routes.ts'
 import { slotRoutes } from './slots/routes.ts'
 import type { Changes } from './stream/changes.ts'
@@ -26,7 +28,8 @@ export type Needs = {
   endWith: EndedSessions['endWith']
   clock: () => Temporal.Instant
   limits: Limits
-  verification: 'required' | 'optional'
+  verification: Verification
+  clientTag: ClientTag
   publicUrl: string
   /** Who invites, as the mails name it. */
   organizer: Mailbox

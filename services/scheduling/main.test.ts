@@ -29,6 +29,7 @@ beforeAll(async () => {
     LOG_LEVEL: 'info',
     DATABASE_URL: database.url,
     RABBITMQ_URL: vhost.url,
+    INDEX_KEY: '0f'.repeat(32),
     AUTH_URL: `http://127.0.0.1:${auth.port}`
   }
 })

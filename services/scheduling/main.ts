@@ -2,6 +2,7 @@ import SQL from 'sql-template-strings'
 import { connectBus } from '#platform/bus'
 import { mailboxOf } from '#platform/calendar'
 import { verifierOf } from '#platform/caller'
+import { clientReader } from '#platform/client'
 import { connect, rows } from '#platform/db'
 import { handlerOf, listen } from '#platform/http'
 import { purgeIdempotencyKeys } from '#platform/idempotency'
@@ -12,6 +13,7 @@ import { startRelay } from '#platform/outbox'
 import { readSettings } from '#platform/settings'
 import { stopOnSignal } from '#platform/stop'
 import { scheduling } from './app.ts'
+import { clientTags } from './appointments/client.ts'
 import { startExpiry } from './appointments/expire.ts'
 import { startLearning } from './doctors/walk.ts'
 import { peopleHandlers } from './people/follow.ts'
@@ -38,6 +40,7 @@ const app = scheduling({
   clock,
   limits: { inAll: settings.BOOKING_LIMIT, perSpecialty: settings.BOOKING_LIMIT_PER_SPECIALTY },
   verification: settings.EMAIL_VERIFICATION,
+  clientTag: settings.RATE_LIMIT === 'on' ? clientTags(clientReader(settings.TRUSTED_PROXIES), settings.INDEX_KEY) : () => null,
   publicUrl: settings.PUBLIC_URL,
   organizer: mailboxOf(settings.MAIL_FROM),
   changes,

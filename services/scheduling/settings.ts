@@ -1,5 +1,5 @@
 import { Type } from '@sinclair/typebox'
-import { commonSettings, mailFrom, oneOf, publicUrl, text, url, whole } from '#platform/settings'
+import { commonSettings, key, mailFrom, networks, oneOf, publicUrl, text, url, whole } from '#platform/settings'
 
 /** What scheduling reads from its environment. */
 export const settingsSchema = Type.Object({
@@ -11,6 +11,11 @@ export const settingsSchema = Type.Object({
   PUBLIC_URL: publicUrl({ default: 'http://localhost:8080' }),
   MAIL_FROM: mailFrom(),
   EMAIL_VERIFICATION: oneOf(['required', 'optional'], 'required'),
+  /** Makes client addresses comparable without storing them. */
+  INDEX_KEY: key(),
+  /** Whose `X-Forwarded-For` is believed: addresses or CIDR blocks of the gateways. */
+  TRUSTED_PROXIES: networks({ default: '127.0.0.0/8,::1', examples: ['10.0.0.0/8'] }),
+  RATE_LIMIT: oneOf(['on', 'off'], 'on'),
   BOOKING_LIMIT: whole(1, 1000, { default: 20, examples: [20] }),
   BOOKING_LIMIT_PER_SPECIALTY: whole(1, 1000, { default: 5, examples: [5] })
 })

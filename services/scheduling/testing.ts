@@ -1,12 +1,14 @@
 import SQL from 'sql-template-strings'
+import { clientReader } from '#platform/client'
 import { connect, one, transaction } from '#platform/db'
 import { type Event, type EventData, type EventType, sourceOf, type UserSnapshot } from '#platform/events'
 import { handlerOf } from '#platform/http'
 import { traceparentFrom } from '#platform/log'
 import { signer, testDatabase } from '#platform/testing'
 import { scheduling } from './app.ts'
+import { clientTags } from './appointments/client.ts'
 import { expireDue } from './appointments/expire.ts'
-import type { Limits } from './appointments/insert.ts'
+import type { Limits } from './appointments/limits.ts'
 import type { ProfileWish } from './doctors/model.ts'
 import { peopleHandlers } from './people/follow.ts'
 import type { ScheduleWish } from './schedule/model.ts'
@@ -35,6 +37,9 @@ export const someDoctor = (more: Partial<UserSnapshot> = {}): UserSnapshot =>
 /** Every day of the week from 08:00 to 17:00. */
 export const everyDay = (start = '08:00', end = '17:00') => [1, 2, 3, 4, 5, 6, 7].map((weekday) => ({ weekday, start, end }))
 
+/** Where the gateway of a test is, whose word on a client's address is believed. */
+const GATEWAY = '127.0.0.1'
+
 /** Whatever an answer may hold: a test names what it looks at, and a field that is not there fails its comparison. */
 export type Body = {
   id: string
@@ -55,8 +60,8 @@ export type Body = {
 }
 /** An answer, its body read as JSON where it is JSON. */
 export type Answer<Shape = Body> = { status: number; headers: Headers; body: Shape; text: string }
-/** Who calls, with what. */
-export type Call = { as?: { id: string } | undefined; body?: unknown; headers?: Record<string, string>; replica?: number }
+/** Who calls, with what; `from` is the client's address as a gateway tells it. */
+export type Call = { as?: { id: string } | undefined; body?: unknown; headers?: Record<string, string>; replica?: number; from?: string }
 /** What a doctor of a test differs in from the standard one. */
 export type Practice = { profile?: Partial<ProfileWish>; slotMinutes?: number; rules?: ScheduleWish['rules']; user?: Partial<UserSnapshot> }
 
@@ -75,6 +80,7 @@ export async function startRig({ replicas = 1, max = 10, limits = { perSpecialty
   const pools = [database.sql, ...Array.from({ length: replicas - 1 }, () => connect(database.url, { name: 'replica', max }))]
   const changes = await Promise.all(pools.map(followChanges))
   const handlers = pools.map((sql, index) => {
+    const clientTag = clientTags(clientReader(GATEWAY), '0f'.repeat(32))
     const needs = {
       sql,
       verify,
@@ -82,6 +88,7 @@ export async function startRig({ replicas = 1, max = 10, limits = { perSpecialty
       clock,
       limits,
       verification: 'required' as const,
+      clientTag,
       publicUrl: 'http://localhost:8080',
       organizer,
       checks: []
@@ -90,15 +97,15 @@ export async function startRig({ replicas = 1, max = 10, limits = { perSpecialty
   })
   const tokens = new Map<string, string>()
 
-  async function send(method: string, path: string, { as, body, headers, replica = 0 }: Call = {}): Promise<Response> {
+  async function send(method: string, path: string, { as, body, headers, replica = 0, from }: Call = {}): Promise<Response> {
     const authorization = as && { authorization: tokens.get(as.id) ?? '' }
     const content = body !== undefined && { 'content-type': 'application/json' }
     const request = new Request(`http://localhost${path}`, {
       method,
-      headers: { ...authorization, ...content, ...headers },
+      headers: { ...authorization, ...content, ...(from && { 'x-forwarded-for': from }), ...headers },
       ...(body !== undefined && { body: JSON.stringify(body) })
     })
-    return (handlers[replica] as (typeof handlers)[number])(request)
+    return (handlers[replica] as (typeof handlers)[number])(request, from && GATEWAY)
   }
 
   async function call<Shape = Body>(method: string, path: string, options: Call = {}): Promise<Answer<Shape>> {

@@ -5,19 +5,21 @@ import { announce } from '#platform/outbox'
 import { Problem } from '#platform/problem'
 import { instantOf } from '#platform/schema'
 import { checkActive } from '../people/active.ts'
+import { requireVerified, type Verification } from '../people/verified.ts'
 import { claimSlot } from './claim.ts'
-import type { Limits } from './insert.ts'
+import { CLAIMS_PER_CLIENT, type Limits, limitProblem, limitReached, type Reached, timesAnHour } from './limits.ts'
 import { type Appointment, appointmentOf, type BookingWish, snapshotOf } from './model.ts'
 import { bookHeldRow, lockCalendar, recordHistory } from './queries.ts'
 
 const MINUTE_MS = 60_000
 
 /** What booking needs to know besides the wish. */
-export type BookingRules = { now: Temporal.Instant; limits: Limits; verification: 'required' | 'optional' }
+export type BookingRules = { now: Temporal.Instant; limits: Limits; verification: Verification; client: string | null }
 
 /**
  * Books a slot, or the slot that the patient holds. Answers `requested`, or `confirmed` where the doctor confirms by themselves.
- * Throws `email_not_verified`, `doctor_not_found`, `slot_unavailable`, `slot_taken`, `patient_conflict`, `booking_limit`, `hold_expired`.
+ * Throws `email_not_verified`, `doctor_not_found`, `slot_unavailable`, `slot_taken`, `patient_conflict`, `booking_limit`, `rate_limited`,
+ * `hold_expired`.
  */
 export async function book(db: Db, patient: Caller, wish: BookingWish, rules: BookingRules): Promise<Appointment> {
   const start = instantOf(wish.start, '/start').epochMilliseconds
@@ -29,6 +31,7 @@ export async function book(db: Db, patient: Caller, wish: BookingWish, rules: Bo
       patient,
       status: calendar.autoConfirm ? 'confirmed' : 'requested',
       reason: wish.reason ?? null,
+      client: rules.client,
       expiresAt: new Date(Math.min(now + calendar.answerWithinMinutes * MINUTE_MS, slot.start))
     }))
     return appointmentOf(row)
@@ -43,13 +46,6 @@ export async function book(db: Db, patient: Caller, wish: BookingWish, rules: Bo
 const isInTheWay = (error: unknown) =>
   error instanceof Problem && ['slot_taken', 'slot_unavailable', 'patient_conflict', 'doctor_not_found'].includes(error.code)
 
-/** The token may be older than the verification, and the event younger than the token: either will do. */
-async function requireVerified(db: Db, patient: Caller, verification: BookingRules['verification']): Promise<void> {
-  if (verification === 'optional' || patient.emailVerified) return
-  const known = await maybeOne<{ emailVerified: boolean }>(db, SQL`select email_verified from people where id = ${patient.id}`)
-  if (!known?.emailVerified) throw new Problem('email_not_verified')
-}
-
 const ownHold = async (db: Db, patientId: string, doctorId: string, start: number, now: number): Promise<string | undefined> =>
   (
     await maybeOne<{ id: string }>(
@@ -60,16 +56,7 @@ const ownHold = async (db: Db, patientId: string, doctorId: string, start: numbe
     )
   )?.id
 
-type Held = {
-  doctorId: string
-  start: Date
-  autoConfirm: boolean
-  answerWithinMinutes: number
-  listed: boolean
-  inAll: number
-  ofSpecialty: number
-  waitlistId: string | null
-}
+type Held = Reached & { doctorId: string; start: Date; autoConfirm: boolean; answerWithinMinutes: number; listed: boolean }
 
 async function bookHeld(
   db: Db,
@@ -83,21 +70,22 @@ async function bookHeld(
     await Promise.all([lockCalendar(tx, patient.id), checkActive(tx, patient)])
     const held = await maybeOne<Held>(
       tx,
-      SQL`select a.doctor_id, lower(a.during) as start, a.waitlist_id, d.auto_confirm, d.answer_within_minutes, d.listed,
-                 (select count(*) from appointments o where o.patient_id = a.patient_id and o.status in ('requested', 'confirmed')
-                     and lower(o.during) > ${now}::timestamptz) as in_all,
-                 (select count(*) from appointments o join doctors e on e.id = o.doctor_id
-                   where o.patient_id = a.patient_id and o.status in ('requested', 'confirmed') and lower(o.during) > ${now}::timestamptz
-                     and e.specialties && d.specialties) as of_specialty
-            from appointments a join doctors d on d.id = a.doctor_id
-           where a.id = ${holdId}::uuid and a.patient_id = ${patient.id}::uuid and a.status = 'held' and a.expires_at > ${now}::timestamptz
-             for update of a for share of d`
+      // the hold is one of the client's claims already, and stays one
+      SQL`with claim as materialized (
+            select a.doctor_id, a.patient_id, lower(a.during) as start_at, d.specialties, d.auto_confirm, d.answer_within_minutes, d.listed,
+                   ${now}::timestamptz as at, 'requested' as status, null::text as client, ${limits.inAll}::int as most_in_all,
+                   ${limits.perSpecialty}::int as most_of_specialty, ${timesAnHour(limits)}::int as most_an_hour, ${CLAIMS_PER_CLIENT}::int as most_of_client
+              from appointments a join doctors d on d.id = a.doctor_id
+             where a.id = ${holdId}::uuid and a.patient_id = ${patient.id}::uuid and a.status = 'held' and a.expires_at > ${now}::timestamptz
+               for update of a for share of d)
+          select claim.doctor_id, claim.start_at as start, claim.auto_confirm, claim.answer_within_minutes, claim.listed, limits.reached, limits.since
+            from claim `.append(limitReached())
     )
     if (!held) throw new Problem('hold_expired')
     if (held.doctorId !== wish.doctorId || held.start.getTime() !== wish.startMs)
       throw new Problem('slot_unavailable', 'The hold is for another slot')
     if (!held.listed) throw new Problem('doctor_not_found')
-    if (held.inAll >= limits.inAll || held.ofSpecialty >= limits.perSpecialty) throw new Problem('booking_limit')
+    if (held.reached) throw limitProblem(held, limits, now)
     const expiresAt = new Date(Math.min(now.getTime() + held.answerWithinMinutes * MINUTE_MS, held.start.getTime()))
     const status = held.autoConfirm ? 'confirmed' : 'requested'
     const row = await bookHeldRow(tx, holdId, { status, reason: wish.reason ?? null, expiresAt, now })

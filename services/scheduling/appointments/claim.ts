@@ -6,7 +6,8 @@ import type { Calendar } from '../slots/read.ts'
 import { readCalendar } from '../slots/read.ts'
 import { freeSlots, isInHours, type Range } from '../slots/slots.ts'
 import { localDay } from '../slots/zone.ts'
-import { claimAlone, claimTogether, type Limits, type NewClaim } from './insert.ts'
+import { claimAlone, claimTogether, type NewClaim } from './insert.ts'
+import { type Limits, limitProblem } from './limits.ts'
 import type { AppointmentRow } from './model.ts'
 
 /** A claim on a doctor's time: a booking or a hold. */
@@ -15,7 +16,8 @@ export type Claim = {
   status: 'held' | 'requested' | 'confirmed'
   reason: string | null
   expiresAt: Date
-  waitlistId?: string
+  /** From where it is made, if that is known and limited. */
+  client: string | null
 }
 
 const MINUTE_MS = 60_000
@@ -34,7 +36,7 @@ const ATTEMPTS = 5
 /**
  * Claims a slot of a listed doctor. Who wins is decided by the exclusion constraints, never by a read before the write; a read only decides what is
  * offered, and is done again when the hours changed in between. `decide` gives the claim once the calendar is known.
- * Throws `doctor_not_found`, `slot_unavailable`, `slot_taken`, `patient_conflict`, `booking_limit`, `hold_limit`.
+ * Throws `doctor_not_found`, `slot_unavailable`, `slot_taken`, `patient_conflict`, `booking_limit`, `hold_limit`, `rate_limited`.
  */
 export async function claimSlot(
   db: Db,
@@ -52,10 +54,11 @@ export async function claimSlot(
     if (outcome.id !== null) return claim.row
     if (!outcome.isCurrent) continue
     if (outcome.isBarred) throw new Problem('token_revoked')
-    if (claim.row.status !== 'held' && (outcome.openInAll >= limits.inAll || outcome.openOfSpecialty >= limits.perSpecialty))
-      throw new Problem('booking_limit')
+    // what the patient did comes before the slot; how many are near the patient comes after it, since those who lose a slot lose it to somebody
+    if (outcome.reached && outcome.reached !== 'client') throw limitProblem(outcome, limits, at)
     const code = await whoseConflict(db, claim)
     if (code) throw new Problem(code)
+    if (outcome.reached) throw limitProblem(outcome, limits, at)
   }
   throw new Problem('slot_taken')
 }
@@ -83,7 +86,7 @@ const newClaim = (calendar: Calendar, slot: Range, { patient, status, reason, ..
   bufferedEnd: new Date(slot.end + calendar.offer.bufferMinutes * MINUTE_MS),
   scheduleVersion: calendar.scheduleVersion,
   expiresAt: claim.expiresAt,
-  waitlistId: claim.waitlistId ?? null,
+  client: claim.client,
   at,
   limits,
   trace: currentOrNewTrace()

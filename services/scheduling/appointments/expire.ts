@@ -33,7 +33,21 @@ export async function expireDue(sql: Sql, now: Temporal.Instant): Promise<number
 const EVERY_MS = 1_000
 const PURGE_EVERY_MS = 3_600_000
 
-/** Runs `expireDue` each second, and forgets released holds of the day before. Gives the function that stops it, when the run at hand is over. */
+/** Forgets from where claims came that are over and count no more. */
+export async function forgetClients(sql: Sql, now: Temporal.Instant): Promise<void> {
+  const at = new Date(now.epochMilliseconds)
+  await run(
+    sql,
+    SQL`update appointments set client = null
+         where client is not null and (status not in ('held', 'requested', 'confirmed') or lower(during) <= ${at}::timestamptz)`
+  )
+  await run(
+    sql,
+    SQL`update waitlist set client = null where client is not null and (status = 'done' or to_date < ${at}::timestamptz::date - 1)`
+  )
+}
+
+/** Runs `expireDue` each second; each hour it forgets released holds of the day before, and from where claims came that are over. Gives the function that stops it, when the run at hand is over. */
 export function startExpiry(sql: Sql, clock: () => Temporal.Instant): () => Promise<void> {
   let stopped = false
   let purged = 0
@@ -44,6 +58,7 @@ export function startExpiry(sql: Sql, clock: () => Temporal.Instant): () => Prom
         if (Date.now() - purged > PURGE_EVERY_MS) {
           purged = Date.now()
           await run(sql, SQL`delete from appointments where status = 'released' and updated_at < now() - interval '1 day'`)
+          await forgetClients(sql, clock())
         }
       } catch (error) {
         log.error(describeError(error), 'expiry failed, it tries again')

@@ -4,11 +4,9 @@ import { type Db, rows, type Sql, transaction } from '#platform/db'
 import { describeError, log, type Trace } from '#platform/log'
 import { announced } from '#platform/outbox'
 import { notice } from '../stream/notices.ts'
+import { CLAIMS_PER_CLIENT, type Limits, limitReached, type Reached, timesAnHour } from './limits.ts'
 import { type AppointmentRow, snapshotOf } from './model.ts'
-import { lockCalendar } from './queries.ts'
-
-/** How many open appointments a patient may have: in all, and with doctors of the specialties of the one asked for. */
-export type Limits = { perSpecialty: number; inAll: number }
+import { lockClaims } from './queries.ts'
 
 /** A claim as it is to be stored: the row, the doctor's buffer after it, and the version of the hours in which its slot was found. */
 export type NewClaim = {
@@ -16,22 +14,28 @@ export type NewClaim = {
   bufferedEnd: Date
   scheduleVersion: number
   expiresAt: Date
-  waitlistId: string | null
+  client: string | null
   at: Date
   limits: Limits
   trace: Trace
 }
 
-/** What became of a claim; barred: the patient was erased or disabled. Without `id` no row was made. Not current: the hours have changed, or it could not be decided in company. */
-export type Outcome = { isCurrent: boolean; openInAll: number; openOfSpecialty: number; id: string | null; isBarred: boolean }
+/**
+ * What became of a claim; barred: the patient was erased or disabled. Without `id` no row was made. Not current: the hours have changed, or it could not
+ * be decided together with others.
+ */
+export type Outcome = Reached & { isCurrent: boolean; id: string | null; isBarred: boolean }
 
-const undecided: Outcome = { isCurrent: false, openInAll: 0, openOfSpecialty: 0, id: null, isBarred: false }
+const undecided: Outcome = { isCurrent: false, reached: null, since: null, id: null, isBarred: false }
 
 /** Makes a claim in a transaction of its own, or the one that it is given, and waits for those that it has to pass. */
 export const claimAlone = (db: Db, claim: NewClaim): Promise<Outcome> =>
   transaction(db, async (tx) => {
     // both are on their way before the first has answered: one round trip, and the statement's snapshot is taken after the lock
-    const [, [outcome]] = await Promise.all([lockCalendar(tx, claim.row.patientId), insert(tx, [claim], SQL`for share`)])
+    const [, [outcome]] = await Promise.all([
+      lockClaims(tx, claim.row.patientId, claim.row.doctorId, claim.client),
+      insert(tx, [claim], SQL`for share`)
+    ])
     return outcome ?? undecided
   })
 
@@ -67,12 +71,14 @@ async function claimAll(sql: Sql, claims: NewClaim[]): Promise<Outcome[]> {
   }
 }
 
-/** Locks the patients of claims as `lockCalendar` does, but waits for nobody; gives the claims of those that it got. */
+/** Locks what `lockClaims` does for each claim, but waits for nobody; gives the claims of which it got both. */
 async function lockFree(tx: Db, claims: NewClaim[]): Promise<NewClaim[]> {
   const ids = claims.map(({ row }) => row.patientId)
+  const pairs = claims.map(({ row, client }) => client && `${client} ${row.doctorId}`)
   const got = await rows<{ id: string }>(
     tx,
-    SQL`select id from unnest(${ids}::text[]) as id where pg_try_advisory_xact_lock(hashtextextended(id, 7))`
+    SQL`select id from unnest(${ids}::text[], ${pairs}::text[]) as wanted(id, pair)
+         where pg_try_advisory_xact_lock(hashtextextended(id, 7)) and (pair is null or pg_try_advisory_xact_lock(hashtextextended(pair, 8)))`
   )
   const free = new Set(got.map(({ id }) => id))
   return claims.filter(({ row }) => free.has(row.patientId))
@@ -81,7 +87,8 @@ async function lockFree(tx: Db, claims: NewClaim[]): Promise<NewClaim[]> {
 /**
  * One statement: the doctors' rows are taken FOR SHARE so that no change of hours passes, and appointment, history and event of each claim are made
  * together or not at all. `on conflict do nothing` because a plain insert against exclusion constraints deadlocks when many want one slot; doctors in
- * their order, so that two statements do not wait for each other. A patient's lock before it lets their bookings pass one by one, so that limits hold.
+ * their order, so that two statements do not wait for each other. The locks before it let the claims of a patient, and of a client on a doctor, pass one by
+ * one, so that limits hold.
  */
 async function insert(tx: Db, claims: NewClaim[], lock: ReturnType<typeof SQL>): Promise<Outcome[]> {
   if (claims.length === 0) return []
@@ -89,27 +96,26 @@ async function insert(tx: Db, claims: NewClaim[], lock: ReturnType<typeof SQL>):
     with asked as materialized (
       select * from jsonb_to_recordset(${{ claims: claims.map(columnsOf) }}::jsonb -> 'claims') as claim(
         nth int, id uuid, doctor_id uuid, schedule_version int, patient_id uuid, patient_name text, status text, start_at timestamptz, end_at timestamptz,
-        buffered_end timestamptz, timezone text, price_amount int, price_currency text, reason text, expires_at timestamptz, waitlist_id uuid,
-        at timestamptz, most_in_all int, most_of_specialty int, event_id uuid, event jsonb, traceparent text, request_id text)),
+        buffered_end timestamptz, timezone text, price_amount int, price_currency text, reason text, expires_at timestamptz, client text,
+        at timestamptz, most_in_all int, most_of_specialty int, most_an_hour int, most_of_client int, event_id uuid, event jsonb, traceparent text, request_id text)),
     doctor as materialized (
       select id, specialties, schedule_version from doctors where id in (select doctor_id from asked) and listed order by id `
     .append(lock)
     .append(SQL`),
     open as materialized (
-      select asked.id, found.in_all, found.of_specialty,
-             coalesce((select p.disabled or p.erased from people p where p.id = asked.patient_id), false) as is_barred
-        from asked join doctor on doctor.id = asked.doctor_id and doctor.schedule_version = asked.schedule_version
-             cross join lateral (
-               select count(*) as in_all, count(*) filter (where d.specialties && doctor.specialties) as of_specialty
-                 from appointments a join doctors d on d.id = a.doctor_id
-                where a.patient_id = asked.patient_id and a.status in ('requested', 'confirmed') and lower(a.during) > asked.at) as found),
+      select claim.id, limits.reached, limits.since,
+             coalesce((select p.disabled or p.erased from people p where p.id = claim.patient_id), false) as is_barred
+        from (select asked.*, doctor.specialties
+                from asked join doctor on doctor.id = asked.doctor_id and doctor.schedule_version = asked.schedule_version) as claim `)
+    .append(limitReached())
+    .append(SQL`),
     made as (
       insert into appointments (id, doctor_id, patient_id, patient_name, status, during, doctor_during, timezone, price_amount, price_currency,
-                                reason, expires_at, waitlist_id, created_at, updated_at)
+                                reason, expires_at, client, created_at, updated_at)
       select id, doctor_id, patient_id, patient_name, status, tstzrange(start_at, end_at), tstzrange(start_at, buffered_end), timezone, price_amount,
-             price_currency, reason, expires_at, waitlist_id, at, at
+             price_currency, reason, expires_at, client, at, at
         from asked join open using (id)
-       where not open.is_barred and (status = 'held' or (open.in_all < most_in_all and open.of_specialty < most_of_specialty))
+       where not open.is_barred and open.reached is null
        order by doctor_id
       on conflict do nothing
       returning id),
@@ -120,8 +126,7 @@ async function insert(tx: Db, claims: NewClaim[], lock: ReturnType<typeof SQL>):
       insert into outbox (id, type, subject, data, traceparent, request_id)
       select event_id, 'healthmed.appointment.' || status || '.v1', id, event, traceparent, request_id
         from asked join made using (id) where status <> 'held')
-    select open.id is not null as is_current, coalesce(open.in_all, 0) as open_in_all, coalesce(open.of_specialty, 0) as open_of_specialty, made.id,
-           coalesce(open.is_barred, false) as is_barred
+    select open.id is not null as is_current, open.reached, open.since, made.id, coalesce(open.is_barred, false) as is_barred
       from asked left join open using (id) left join made using (id) order by asked.nth`)
   const outcomes = await rows<Outcome>(tx, statement)
   const booked = claims.filter(({ row }, index) => outcomes[index]?.id && row.status !== 'held')
@@ -130,7 +135,7 @@ async function insert(tx: Db, claims: NewClaim[], lock: ReturnType<typeof SQL>):
   return outcomes
 }
 
-const columnsOf = ({ row, bufferedEnd, scheduleVersion, expiresAt, waitlistId, at, limits, trace }: NewClaim, nth: number) => ({
+const columnsOf = ({ row, bufferedEnd, scheduleVersion, expiresAt, client, at, limits, trace }: NewClaim, nth: number) => ({
   nth,
   id: row.id,
   doctor_id: row.doctorId,
@@ -146,10 +151,12 @@ const columnsOf = ({ row, bufferedEnd, scheduleVersion, expiresAt, waitlistId, a
   price_currency: row.priceCurrency,
   reason: row.reason,
   expires_at: expiresAt,
-  waitlist_id: waitlistId,
+  client,
   at,
   most_in_all: limits.inAll,
   most_of_specialty: limits.perSpecialty,
+  most_an_hour: timesAnHour(limits),
+  most_of_client: limits.perClient ?? CLAIMS_PER_CLIENT,
   event_id: Bun.randomUUIDv7(),
   event: snapshotOf(row, { id: row.patientId, role: 'patient' }),
   traceparent: trace.traceparent,

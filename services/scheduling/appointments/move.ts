@@ -9,6 +9,7 @@ import { type Calendar, readCalendar } from '../slots/read.ts'
 import { passOn } from '../waitlist/offer.ts'
 import { factsOf, requireVersion, type Wish } from './change.ts'
 import { requireOffered } from './claim.ts'
+import { type Limits, requireMovesLeft } from './limits.ts'
 import { type Appointment, appointmentOf, snapshotOf } from './model.ts'
 import { findAppointment, lockAppointment, lockCalendars, moveRow, recordHistory } from './queries.ts'
 import { type Actor, judge, movedTo } from './states.ts'
@@ -17,13 +18,14 @@ const MINUTE_MS = 60_000
 
 /**
  * Moves an appointment to another slot of the same doctor in one step: the old slot is given up only with the new one got.
- * Throws `appointment_not_found`, `version_conflict`, `invalid_transition`, `too_late`, `slot_unavailable`, `slot_taken`, `patient_conflict`.
+ * Throws `appointment_not_found`, `version_conflict`, `invalid_transition`, `too_late`, `slot_unavailable`, `slot_taken`, `patient_conflict`,
+ * `rate_limited`.
  */
 export async function move(
   db: Db,
   who: Caller,
   { id, ifMatch, start: wished }: Wish & { start: string },
-  now: Temporal.Instant
+  { now, limits }: { now: Temporal.Instant; limits: Limits }
 ): Promise<Appointment> {
   const start = instantOf(wished, '/start').epochMilliseconds
   const actor: Actor = who.role === 'doctor' ? 'doctor' : 'patient'
@@ -39,6 +41,7 @@ export async function move(
     const verdict = judge('reschedule', factsOf(row, actor, now))
     if (verdict !== 'allowed') throw new Problem(verdict)
     if (row.start.getTime() === start) throw invalid('/start', 'is where the appointment is already')
+    if (actor === 'patient') await requireMovesLeft(tx, who.id, limits, new Date(now.epochMilliseconds))
 
     const calendar = await calendarFor(tx, row.doctorId, start, id, actor, now)
     const slot = requireOffered(calendar, start, now.epochMilliseconds)

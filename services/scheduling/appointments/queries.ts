@@ -165,3 +165,10 @@ export const lockCalendars = async (db: Db, doctorId: string, patientId: string)
 
 /** One writer at a time for one person's calendar, until the transaction ends. */
 export const lockCalendar = (db: Db, id: string) => run(db, SQL`select pg_advisory_xact_lock(hashtextextended(${id}, 7))`)
+
+/** One claim at a time of one patient, and of one client on one doctor, until the transaction ends: what counts claims counts all of them. */
+export const lockClaims = (db: Db, patientId: string, doctorId: string, client: string | null) =>
+  run(
+    db,
+    SQL`select pg_advisory_xact_lock(hashtextextended(${patientId}, 7)), pg_advisory_xact_lock(hashtextextended(${client && `${client} ${doctorId}`}::text, 8))`
+  )

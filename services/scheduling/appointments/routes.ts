@@ -54,7 +54,13 @@ const bookingRoute = (needs: Needs) =>
       answer(
         needs,
         { request, who, body, set },
-        (db) => book(db, who, body, { now: needs.clock(), limits: needs.limits, verification: needs.verification }),
+        (db) =>
+          book(db, who, body, {
+            now: needs.clock(),
+            limits: needs.limits,
+            verification: needs.verification,
+            client: needs.clientTag(request)
+          }),
         ({ id }) => ({ status: 201, headers: { location: `/v1/appointments/${id}` } })
       ),
     {
@@ -63,7 +69,7 @@ const bookingRoute = (needs: Needs) =>
       detail: writing({
         summary: 'Book a slot',
         description:
-          'It is `requested` until the doctor answers (both are mailed), or `confirmed` at once where the doctor wishes so. Of many who ask for one slot exactly one gets it. A hold of the caller’s on the slot is used also without its `holdId`.',
+          'It is `requested` until the doctor answers (both are mailed), or `confirmed` at once where the doctor wishes so. Of many who ask for one slot exactly one gets it. A hold of the caller’s on the slot is used also without its `holdId`. `booking_limit`: so many appointments of the patient are open, or 10 claims on this doctor (holds, bookings and places in the waitlist) from one client address. `rate_limited`: the patient booked 20 times within an hour or 40 times within a day (as many as `BOOKING_LIMIT`, and twice as many, where that is more).',
         answer: 'The appointment',
         problems: [
           'email_not_verified',
@@ -72,7 +78,8 @@ const bookingRoute = (needs: Needs) =>
           'patient_conflict',
           'slot_unavailable',
           'hold_expired',
-          'booking_limit'
+          'booking_limit',
+          'rate_limited'
         ],
         gives: ['Location']
       })
@@ -186,7 +193,12 @@ const partyRoutes = (needs: Needs) =>
       '/:id/reschedule',
       ({ body, params, who, request, set }) =>
         answer(needs, { request, who, body, set }, (db) =>
-          move(db, who, { id: params.id, start: body.start, ifMatch: request.headers.get('if-match') }, needs.clock())
+          move(
+            db,
+            who,
+            { id: params.id, start: body.start, ifMatch: request.headers.get('if-match') },
+            { now: needs.clock(), limits: needs.limits }
+          )
         ),
       {
         params: Id,
@@ -198,9 +210,9 @@ const partyRoutes = (needs: Needs) =>
         detail: changing({
           summary: 'Move to another slot',
           description:
-            'In one step: the old slot is given up only with the new one got. By the patient it is `requested` again (`confirmed` where the doctor confirms at once), by the doctor `confirmed`; both are mailed. The notice that a patient must keep is that of a cancellation.',
+            'In one step: the old slot is given up only with the new one got. By the patient it is `requested` again (`confirmed` where the doctor confirms at once), by the doctor `confirmed`; both are mailed. The notice that a patient must keep is that of a cancellation. A patient moves appointments as often an hour and a day as they book (`rate_limited`).',
           example: exampleAfter('requested', { start: '2027-01-06T13:00:00Z', end: '2027-01-06T13:30:00Z' }),
-          problems: ['doctor_not_found', 'slot_taken', 'patient_conflict', 'slot_unavailable']
+          problems: ['doctor_not_found', 'slot_taken', 'patient_conflict', 'slot_unavailable', 'rate_limited']
         })
       }
     )

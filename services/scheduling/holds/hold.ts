@@ -3,22 +3,23 @@ import type { Caller } from '#platform/caller'
 import { maybeOne, type Sql, transaction } from '#platform/db'
 import { Problem } from '#platform/problem'
 import { instantOf, instantText } from '#platform/schema'
+import type { BookingRules } from '../appointments/book.ts'
 import { claimSlot } from '../appointments/claim.ts'
-import type { Limits } from '../appointments/insert.ts'
+import { requireVerified } from '../people/verified.ts'
 import { passOn } from '../waitlist/offer.ts'
 
 const HOLD_MINUTES = 5
 
-/** Keeps a slot for a patient for 5 min. Throws as `claimSlot` does, and `hold_limit` while another hold is open. */
+/** Keeps a slot for a patient for 5 min. Throws `email_not_verified`, what `claimSlot` throws, and `hold_limit` while another hold is open. */
 export async function hold(
   sql: Sql,
   patient: Caller,
   wish: { doctorId: string; start: string },
-  instant: Temporal.Instant,
-  limits: Limits
+  { now: instant, limits, verification, client }: BookingRules
 ) {
   const start = instantOf(wish.start, '/start').epochMilliseconds
   const now = instant.epochMilliseconds
+  await requireVerified(sql, patient, verification)
   const expiresAt = new Date(now + HOLD_MINUTES * 60_000)
   const open = await maybeOne(
     sql,
@@ -30,7 +31,8 @@ export async function hold(
     patient,
     status: 'held',
     reason: null,
-    expiresAt
+    expiresAt,
+    client
   }))
   return { id: row.id, start: instantText(row.start), end: instantText(row.end), expiresAt: instantText(expiresAt) }
 }

@@ -13,24 +13,38 @@ const Hold = t.Object({
 })
 
 /** Keeping a slot for the minutes that a patient needs to decide. */
-export const holdRoutes = ({ sql, verify, clock, limits }: Needs) =>
+export const holdRoutes = ({ sql, verify, clock, limits, verification, clientTag }: Needs) =>
   new Elysia({ name: 'holds', prefix: '/v1/holds' })
     .use(bearer(verify, 'patient'))
-    .post('', async ({ body, who, status }) => status(201, await hold(sql, who, body, clock(), limits)), {
-      body: t.Object(
-        { doctorId: IdOf('doctor'), start: eg(Instant, '2027-01-05T11:00:00Z', 'The start of a free slot') },
-        { additionalProperties: false }
-      ),
-      response: { 201: Hold },
-      detail: about({
-        summary: 'Keep a slot for 5 minutes',
-        description:
-          'Nobody else can book it meanwhile; book it with its `holdId` before `expiresAt`. A patient has one open hold at a time (`hold_limit`), what the waitlist offers not counted. Nobody is told.',
-        tags: ['Appointments'],
-        answer: 'The hold',
-        problems: ['doctor_not_found', 'slot_unavailable', 'slot_taken', 'patient_conflict', 'hold_limit']
-      })
-    })
+    .post(
+      '',
+      async ({ body, who, request, status }) =>
+        status(201, await hold(sql, who, body, { now: clock(), limits, verification, client: clientTag(request) })),
+      {
+        body: t.Object(
+          { doctorId: IdOf('doctor'), start: eg(Instant, '2027-01-05T11:00:00Z', 'The start of a free slot') },
+          { additionalProperties: false }
+        ),
+        response: { 201: Hold },
+        detail: about({
+          summary: 'Keep a slot for 5 minutes',
+          description:
+            'Nobody else can book it meanwhile; book it with its `holdId` before `expiresAt`. A patient has one open hold at a time (`hold_limit`), what the waitlist offers not counted. In 24 hours a patient holds the same slot at most 3 times, slots of one doctor 10 times and 30 in all (`rate_limited`). At most 10 open claims on one doctor (holds, bookings and places in the waitlist) come from one client address (`booking_limit`). Nobody is told.',
+          tags: ['Appointments'],
+          answer: 'The hold',
+          problems: [
+            'email_not_verified',
+            'doctor_not_found',
+            'slot_unavailable',
+            'slot_taken',
+            'patient_conflict',
+            'hold_limit',
+            'booking_limit',
+            'rate_limited'
+          ]
+        })
+      }
+    )
     .delete(
       '/:id',
       async ({ params, who, set }) => {

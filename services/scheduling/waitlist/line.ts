@@ -1,11 +1,14 @@
 import SQL from 'sql-template-strings'
 import type { Caller } from '#platform/caller'
 import { cursorsOf } from '#platform/cursor'
-import { maybeOne, one, rows, run, type Sql, transaction } from '#platform/db'
+import { type Db, maybeOne, one, rows, run, type Sql, transaction } from '#platform/db'
 import { Problem } from '#platform/problem'
 import { dateOf, instantText, invalid } from '#platform/schema'
-import { lockCalendar } from '../appointments/queries.ts'
+import type { BookingRules } from '../appointments/book.ts'
+import { CLAIMS_PER_CLIENT, claimsOfClient, limitProblem } from '../appointments/limits.ts'
+import { lockClaims } from '../appointments/queries.ts'
 import { checkActive } from '../people/active.ts'
+import { requireVerified } from '../people/verified.ts'
 import { passOn } from './offer.ts'
 
 type Row = {
@@ -30,32 +33,53 @@ const cursors = cursorsOf('waitlist', 'uuid')
 const MAX_ENTRIES = 10
 const MAX_DAYS = 90
 
-/** Joins the line for a doctor's slots of some days. Throws `doctor_not_found`, `range_too_long`, `conflict` (already in line). */
-export async function joinLine(sql: Sql, patient: Caller, wish: { doctorId: string; from: string; to: string }, now: Temporal.Instant) {
+/** A wish to wait for a doctor, from one date to another. */
+type Wish = { doctorId: string; from: string; to: string }
+
+/**
+ * Joins the line for a doctor's slots of some days. A person has one place for each doctor, whatever the days.
+ * Throws `email_not_verified`, `doctor_not_found`, `range_too_long`, `conflict` (in line already, or in too many), `booking_limit`.
+ */
+export async function joinLine(sql: Sql, patient: Caller, wish: Wish, { now, limits, verification, client }: BookingRules) {
   const from = dateOf(wish.from, '/from')
   const to = dateOf(wish.to, '/to')
   if (Temporal.PlainDate.compare(to, from) < 0) throw invalid('/to', 'must not be before from')
   if (from.until(to).days >= MAX_DAYS) throw new Problem('range_too_long', `At most ${MAX_DAYS} days`)
+  await requireVerified(sql, patient, verification)
+  const at = new Date(now.epochMilliseconds)
   return transaction(sql, async (tx) => {
-    await Promise.all([lockCalendar(tx, patient.id), checkActive(tx, patient)])
-    const doctor = await maybeOne(tx, SQL`select 1 as listed from doctors where id = ${wish.doctorId} and listed`)
-    if (!doctor) throw new Problem('doctor_not_found')
-    const { mine, open } = await one<{ mine: number; open: number }>(
-      tx,
-      SQL`select count(*) as open, count(*) filter (where doctor_id = ${wish.doctorId}::uuid and from_date = ${wish.from}::date and to_date = ${wish.to}::date) as mine
-            from waitlist where patient_id = ${patient.id} and status <> 'done'`
-    )
-    if (mine > 0) throw new Problem('conflict', 'You wait for these days already')
-    if (open >= MAX_ENTRIES) throw new Problem('conflict', `You may wait in ${MAX_ENTRIES} lines at most`)
+    // before anything is counted, and on its way with the count: joins that come at once pass one by one
+    const [, , found] = await Promise.all([
+      lockClaims(tx, patient.id, wish.doctorId, client),
+      checkActive(tx, patient),
+      countFor(tx, patient.id, wish.doctorId, client, at)
+    ])
+    if (!found.listed) throw new Problem('doctor_not_found')
+    if (found.mine > 0) throw new Problem('conflict', 'You wait for this doctor already: give that place up to wait for other days')
+    if (found.open >= MAX_ENTRIES) throw new Problem('conflict', `You may wait in ${MAX_ENTRIES} lines at most`)
+    if (found.near >= (limits.perClient ?? CLAIMS_PER_CLIENT)) throw limitProblem({ reached: 'client', since: null }, limits, at)
     const row = await one<Row>(
       tx,
-      SQL`insert into waitlist (id, doctor_id, patient_id, patient_name, from_date, to_date, created_at)
-          values (${Bun.randomUUIDv7()}, ${wish.doctorId}, ${patient.id}, ${patient.name}, ${wish.from}::date, ${wish.to}::date, ${new Date(now.epochMilliseconds)})
+      SQL`insert into waitlist (id, doctor_id, patient_id, patient_name, from_date, to_date, client, created_at)
+          values (${Bun.randomUUIDv7()}, ${wish.doctorId}, ${patient.id}, ${patient.name}, ${wish.from}::date, ${wish.to}::date, ${client}, ${at})
        returning id, doctor_id, from_date as from, to_date as to, status, created_at, null as offer_start, null as offer_until, null as hold_id`
     )
     return entryOf(row)
   })
 }
+
+/** The places of a patient that are not over (of one doctor, and in all), and how many claims on the doctor come from one client. */
+const countFor = (tx: Db, patientId: string, doctorId: string, client: string | null, at: Date) =>
+  one<{ listed: boolean; mine: number; open: number; near: number }>(
+    tx,
+    SQL`select exists (select 1 from doctors where id = ${doctorId}::uuid and listed) as listed, found.mine, found.open, near.of_client as near
+          from (select count(*) filter (where doctor_id = ${doctorId}::uuid) as mine, count(*) as open from waitlist
+                 where patient_id = ${patientId}::uuid and status <> 'done' and to_date >= ${at}::timestamptz::date - 1) as found,
+               (select ${doctorId}::uuid as doctor_id, ${client}::text as client, ${at}::timestamptz as at) as claim
+               cross join lateral (`
+      .append(claimsOfClient())
+      .append(SQL`) as near`)
+  )
 
 /** The caller's places in line, oldest first, with the offer that is open. */
 export async function listLines(

@@ -7,16 +7,14 @@ import { freeSlots, type Range } from '../slots/slots.ts'
 import { dateText, localDay } from '../slots/zone.ts'
 
 const OFFER_MINUTES = 15
-/** How many of a line are asked about one slot before it is free for all. */
-const MOST_ASKED = 20
 const MINUTE_MS = 60_000
 
 /** Who waits. */
-export type Waiting = { id: string; patientId: string; patientName: string }
+export type Waiting = { id: string; patientId: string; patientName: string; client: string | null }
 
 /**
  * Gives a time that has become free to the first in line, in the transaction that frees it, so that nobody comes between: the slot is held for them
- * for 15 min and they are told. Who cannot take it (they have another appointment then) keeps their place and the next one is asked.
+ * for 15 min and they are told. Who cannot take it (they have another appointment then) keeps their place and the next one gets it.
  */
 export async function passOn(tx: Db, freed: { doctorId: string; start: number }, now: Temporal.Instant): Promise<void> {
   const at = new Date(now.epochMilliseconds)
@@ -27,7 +25,7 @@ export async function passOn(tx: Db, freed: { doctorId: string; start: number },
   const day = localDay(offer.timezone, freed.start)
   const slot = freeSlots(offer, busy, day, day, at.getTime()).find(({ start }) => start >= freed.start)
   if (!slot || slot.start >= freed.start + offer.slotMinutes * MINUTE_MS) return
-  for await (const waiting of lineFor(tx, freed.doctorId, dateText(day))) {
+  for await (const waiting of lineFor(tx, calendar, slot)) {
     if (await holdFor(tx, waiting, calendar, slot, at)) return
   }
 }
@@ -37,18 +35,32 @@ const anybodyWaits = async (tx: Db, doctorId: string) =>
   undefined
 
 /**
- * Those who wait for a day, first come first, each locked when it is their turn and not before: slots that free at one moment go to as many of the line,
- * and who is being served by another transaction is passed over.
+ * Those who wait for the day of a slot and can take it, first come first: who has another appointment then is passed over, however many there are, and so
+ * is who was offered this slot within the last day and did not take it, so that no two people pass one slot to and fro. Each is locked when it is
+ * their turn and not before: slots that free at one moment go to as many of the line, and who is being served by another transaction is passed over.
+ * Ends when somebody else has the slot.
  */
-export async function* lineFor(tx: Db, doctorId: string, date: string): AsyncGenerator<Waiting> {
+export async function* lineFor(tx: Db, { id: doctorId, offer }: Calendar, slot: Range): AsyncGenerator<Waiting> {
+  const [start, end] = [new Date(slot.start), new Date(slot.end)]
+  const bufferedEnd = new Date(slot.end + offer.bufferMinutes * MINUTE_MS)
   let last: string | null = null
-  for (let asked = 0; asked < MOST_ASKED; asked++) {
+  for (;;) {
     const next: Waiting | undefined = await maybeOne<Waiting>(
       tx,
-      SQL`select id, patient_id, patient_name from waitlist
-           where doctor_id = ${doctorId}::uuid and status = 'waiting' and ${date}::date between from_date and to_date
-             and (${last}::uuid is null or (created_at, id) > (select w.created_at, w.id from waitlist w where w.id = ${last}::uuid))
-           order by created_at, id limit 1 for update skip locked`
+      SQL`select w.id, w.patient_id, w.patient_name, w.client from waitlist w
+           where w.doctor_id = ${doctorId}::uuid and w.status = 'waiting'
+             and ${dateText(localDay(offer.timezone, slot.start))}::date between w.from_date and w.to_date
+             and (${last}::uuid is null or (w.created_at, w.id) > (select l.created_at, l.id from waitlist l where l.id = ${last}::uuid))
+             and not exists (select 1 from appointments a
+                              where a.patient_id = w.patient_id and a.status in ('held', 'requested', 'confirmed')
+                                and a.during && tstzrange(${start}::timestamptz, ${end}::timestamptz))
+             and not exists (select 1 from appointments a
+                              where a.patient_id = w.patient_id and lower(a.during) = ${start}::timestamptz and a.doctor_id = ${doctorId}::uuid
+                                and a.status = 'released' and a.waitlist_id is not null)
+             and not exists (select 1 from appointments a
+                              where a.doctor_id = ${doctorId}::uuid and a.status in ('held', 'requested', 'confirmed')
+                                and a.doctor_during && tstzrange(${start}::timestamptz, ${bufferedEnd}::timestamptz))
+           order by w.created_at, w.id limit 1 for update of w skip locked`
     )
     if (!next) return
     yield next
@@ -64,10 +76,10 @@ export async function holdFor(tx: Db, waiting: Waiting, calendar: Calendar, slot
   const held = await run(
     tx,
     SQL`insert into appointments (id, doctor_id, patient_id, patient_name, status, during, doctor_during, timezone, price_amount, price_currency,
-                                  expires_at, waitlist_id, created_at, updated_at)
+                                  expires_at, waitlist_id, client, created_at, updated_at)
         values (${id}, ${calendar.id}, ${waiting.patientId}, ${waiting.patientName}, 'held', tstzrange(${start}::timestamptz, ${end}::timestamptz),
                 tstzrange(${start}::timestamptz, ${new Date(slot.end + calendar.offer.bufferMinutes * MINUTE_MS)}::timestamptz),
-                ${calendar.offer.timezone}, ${calendar.price.amount}, ${calendar.price.currency}, ${expiresAt}, ${waiting.id}, ${at}, ${at})
+                ${calendar.offer.timezone}, ${calendar.price.amount}, ${calendar.price.currency}, ${expiresAt}, ${waiting.id}, ${waiting.client}, ${at}, ${at})
         on conflict do nothing`
   )
   if (held === 0) return false

@@ -90,3 +90,28 @@ test('an offer that is taken, given up and lapsing at once ends in one way', asy
   }
   expect(await rig.harm()).toEqual(none)
 }, 60_000)
+
+test('of forty doctors’ lines that one person joins at once, through two replicas, ten give a place', async () => {
+  const doctors = await Promise.all(Array.from({ length: 40 }, () => rig.doctor()))
+  const [eager] = (await people(1)) as [UserSnapshot]
+  const answers = await Promise.all(
+    doctors.map((doctor, nth) =>
+      rig.call('POST', '/v1/waitlist', { as: eager, body: { doctorId: doctor.id, from: day, to: day }, replica: nth % 2 })
+    )
+  )
+  expect(answers.filter(({ status }) => status === 201)).toHaveLength(10)
+  expect(answers.filter((answer) => outcome(answer) === '409 conflict')).toHaveLength(30)
+}, 60_000)
+
+test('of forty places that one person wants in one line at once, for as many spans of days, there is one', async () => {
+  const doctor = await rig.doctor()
+  const [eager] = (await people(1)) as [UserSnapshot]
+  const answers = await Promise.all(
+    Array.from({ length: 40 }, (_, nth) => {
+      const to = Temporal.PlainDate.from(day).add({ days: nth }).toString()
+      return rig.call('POST', '/v1/waitlist', { as: eager, body: { doctorId: doctor.id, from: day, to }, replica: nth % 2 })
+    })
+  )
+  expect(answers.filter(({ status }) => status === 201)).toHaveLength(1)
+  expect(answers.filter((answer) => outcome(answer) === '409 conflict')).toHaveLength(39)
+}, 60_000)

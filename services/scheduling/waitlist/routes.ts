@@ -27,21 +27,26 @@ const Entry = t.Object({
 })
 
 /** Waiting for a slot to become free. */
-export const waitlistRoutes = ({ sql, verify, clock }: Needs) =>
+export const waitlistRoutes = ({ sql, verify, clock, limits, verification, clientTag }: Needs) =>
   new Elysia({ name: 'waitlist', prefix: '/v1/waitlist', detail: { tags: ['Waitlist'] } })
     .use(bearer(verify, 'patient'))
-    .post('', async ({ body, who, status }) => status(201, (await joinLine(sql, who, body, clock())) as never), {
-      body: t.Object(days, { additionalProperties: false }),
-      response: { 201: Entry },
-      detail: about({
-        summary: 'Wait for a slot',
-        description:
-          'When a slot of these days frees, the first in line is mailed and holds it for 15 minutes, then the next. Slots that are free now are not offered: book them. At most 90 days and 10 lines at once; the same days twice are a `conflict`.',
-        answer: 'The place in the line',
-        example: { status: 'waiting', offer: undefined },
-        problems: ['doctor_not_found', 'range_too_long', 'conflict']
-      })
-    })
+    .post(
+      '',
+      async ({ body, who, request, status }) =>
+        status(201, (await joinLine(sql, who, body, { now: clock(), limits, verification, client: clientTag(request) })) as never),
+      {
+        body: t.Object(days, { additionalProperties: false }),
+        response: { 201: Entry },
+        detail: about({
+          summary: 'Wait for a slot',
+          description:
+            'When a slot of these days frees, the first in line is mailed and holds it for 15 minutes, then the next. Slots that are free now are not offered: book them. At most 90 days and 10 lines at once, and one place for each doctor: a second one is a `conflict`. A slot that was offered to somebody and not taken is not offered to them again that day. At most 10 open claims on one doctor (holds, bookings and places in the waitlist) come from one client address (`booking_limit`).',
+          answer: 'The place in the line',
+          example: { status: 'waiting', offer: undefined },
+          problems: ['email_not_verified', 'doctor_not_found', 'range_too_long', 'conflict', 'booking_limit']
+        })
+      }
+    )
     .get('', async ({ who, query }) => (await listLines(sql, who, query, clock())) as never, {
       query: t.Object(PageQuery),
       response: { 200: PageOf(Entry) },

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import SQL from 'sql-template-strings'
-import { rows } from '#platform/db'
+import { rows, run } from '#platform/db'
 import type { UserSnapshot } from '#platform/events'
 import { expected, outcome, type Rig, startRig } from '../testing.ts'
 
@@ -148,10 +148,11 @@ test('hours that a doctor adds are offered to those who wait for them', async ()
   expect((await offerOf(patient))?.start).toBe('2027-01-05T11:00:00Z')
 })
 
-test('a line is joined once for the same days, by patients alone, for a doctor who is listed and for at most ninety days', async () => {
+test('a line is joined once, for whatever days, by patients alone, for a doctor who is listed and for at most ninety days', async () => {
   const [doctor, patient] = [await rig.doctor(), await rig.patient()]
   await expected(201, join(patient, doctor))
   expect(outcome(await join(patient, doctor))).toBe('409 conflict')
+  expect(outcome(await join(patient, doctor, '2027-02-01', '2027-02-28'))).toBe('409 conflict')
   expect(outcome(await join(patient, doctor, '2027-01-05', '2027-04-05'))).toBe('422 range_too_long')
   expect(outcome(await join(patient, doctor, '2027-01-06', '2027-01-05'))).toBe('422 validation_failed')
   expect(outcome(await join(patient, doctor, '2027-02-30', '2027-03-01'))).toBe('422 validation_failed')
@@ -160,4 +161,75 @@ test('a line is joined once for the same days, by patients alone, for a doctor w
   expect(outcome(await rig.call('DELETE', `/v1/waitlist/${(await lines(patient))[0]?.id}`, { as: await rig.patient() }))).toBe(
     '404 not_found'
   )
+})
+
+test('whoever cannot take the slot is passed over, however many they are and however many places they have', async () => {
+  const { doctor, holder, id } = await fullWith(0)
+  const unable = await Promise.all(Array.from({ length: 30 }, () => rig.patient()))
+  // one time of another doctor each
+  for (const person of unable) {
+    await expected(201, rig.wish(person, await rig.doctor(), start))
+    await expected(201, join(person, doctor))
+  }
+  // places from before there could be one only
+  await run(
+    rig.sql,
+    SQL`insert into waitlist (id, doctor_id, patient_id, patient_name, from_date, to_date, created_at)
+        select gen_random_uuid(), w.doctor_id, w.patient_id, w.patient_name, w.from_date, w.to_date, w.created_at
+          from waitlist w, generate_series(1, 5) where w.doctor_id = ${doctor.id}`
+  )
+  rig.pass({ seconds: 1 })
+  const honest = await rig.patient()
+  await expected(201, join(honest, doctor))
+  await expected(200, rig.act(holder, id, 'cancel', { reason: 'x' }))
+  expect((await offerOf(honest))?.start).toBe(start)
+}, 30_000)
+
+test('one person with many places of before is offered a slot once, and then it is the next one’s', async () => {
+  const { doctor, first, second, free } = await fullWith(1).then(async (made) => {
+    await run(
+      rig.sql,
+      SQL`insert into waitlist (id, doctor_id, patient_id, patient_name, from_date, to_date, created_at)
+          select gen_random_uuid(), w.doctor_id, w.patient_id, w.patient_name, w.from_date, w.to_date, w.created_at
+            from waitlist w, generate_series(1, 24) where w.doctor_id = ${made.doctor.id}`
+    )
+    rig.pass({ seconds: 1 })
+    const second = await rig.patient()
+    await expected(201, join(second, made.doctor))
+    return { ...made, second }
+  })
+  await free()
+  expect(await offersTold(first)).toHaveLength(1)
+  rig.pass({ minutes: 15 })
+  await rig.expire()
+  expect(await offersTold(first)).toHaveLength(1)
+  expect((await offerOf(second))?.start).toBe(start)
+  rig.pass({ minutes: 15 })
+  await rig.expire()
+  expect(await rig.slotsOf(doctor)).toContain(start)
+})
+
+test('two people cannot keep a slot between them by letting its offers lapse in turn', async () => {
+  const { doctor, first, second, free } = await fullWith(2)
+  await free()
+  const offers: boolean[] = []
+  for (let round = 0; round < 6; round++) {
+    const [served, other] = round % 2 ? [second, first] : [first, second]
+    offers.push((await offerOf(served)) !== undefined)
+    rig.pass({ minutes: 15 })
+    await rig.expire()
+    await join(served, doctor)
+    expect((await offerOf(other)) !== undefined).toBe(round === 0)
+  }
+  expect(offers).toEqual([true, true, false, false, false, false])
+  expect(await rig.slotsOf(doctor)).toContain(start)
+})
+
+test('a place whose days are over counts no more, for the doctor and for the ten', async () => {
+  const [patient, ...doctors] = await Promise.all([rig.patient(), ...Array.from({ length: 11 }, () => rig.doctor())])
+  for (const doctor of doctors.slice(0, 10)) await expected(201, join(patient, doctor))
+  expect(outcome(await join(patient, doctors[10] as UserSnapshot))).toBe('409 conflict')
+  rig.pass({ hours: 24 * 3 })
+  await expected(201, join(patient, doctors[10] as UserSnapshot, '2027-01-09', '2027-01-10'))
+  await expected(201, join(patient, doctors[0] as UserSnapshot, '2027-01-09', '2027-01-10'))
 })

@@ -2,7 +2,7 @@ import SQL from 'sql-template-strings'
 import { type Db, maybeOne, run } from '#platform/db'
 import { readCalendar } from '../slots/read.ts'
 import { freeSlots, type Range } from '../slots/slots.ts'
-import { dateText, dayOf, localDay } from '../slots/zone.ts'
+import { dayOf } from '../slots/zone.ts'
 import { holdFor, lineFor } from './offer.ts'
 
 type Days = { from: string; to: string }
@@ -30,7 +30,7 @@ async function offerOne(tx: Db, doctorId: string, days: Days, now: Temporal.Inst
   for (const slot of free.slots) {
     if (passed.has(slot.start)) continue
     passed.add(slot.start)
-    for await (const waiting of lineFor(tx, doctorId, dateText(localDay(free.calendar.offer.timezone, slot.start)))) {
+    for await (const waiting of lineFor(tx, free.calendar, slot)) {
       if (await holdFor(tx, waiting, free.calendar, slot, new Date(now.epochMilliseconds))) return true
     }
   }
