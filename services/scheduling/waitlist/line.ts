@@ -37,8 +37,8 @@ const MAX_DAYS = 90
 type Wish = { doctorId: string; from: string; to: string }
 
 /**
- * Joins the line for a doctor's slots of some days. A person has one place for each doctor, whatever the days.
- * Throws `email_not_verified`, `doctor_not_found`, `range_too_long`, `conflict` (in line already, or in too many), `booking_limit`.
+ * Joins the line for a doctor's slots of some days. A person has one place for each doctor: who waits already waits for the new days instead, in the same
+ * place. Throws `email_not_verified`, `doctor_not_found`, `range_too_long`, `conflict` (waits for these days or in too many lines, or has an offer), `booking_limit`.
  */
 export async function joinLine(sql: Sql, patient: Caller, wish: Wish, { now, limits, verification, client }: BookingRules) {
   const from = dateOf(wish.from, '/from')
@@ -55,7 +55,7 @@ export async function joinLine(sql: Sql, patient: Caller, wish: Wish, { now, lim
       countFor(tx, patient.id, wish.doctorId, client, at)
     ])
     if (!found.listed) throw new Problem('doctor_not_found')
-    if (found.mine > 0) throw new Problem('conflict', 'You wait for this doctor already: give that place up to wait for other days')
+    if (found.mine > 0) return { isNew: false, entry: entryOf(await changeDays(tx, patient.id, wish, at)) }
     if (found.open >= MAX_ENTRIES) throw new Problem('conflict', `You may wait in ${MAX_ENTRIES} lines at most`)
     if (found.near >= (limits.perClient ?? CLAIMS_PER_CLIENT)) throw limitProblem({ reached: 'client', since: null }, limits, at)
     const row = await one<Row>(
@@ -64,8 +64,24 @@ export async function joinLine(sql: Sql, patient: Caller, wish: Wish, { now, lim
           values (${Bun.randomUUIDv7()}, ${wish.doctorId}, ${patient.id}, ${patient.name}, ${wish.from}::date, ${wish.to}::date, ${client}, ${at})
        returning id, doctor_id, from_date as from, to_date as to, status, created_at, null as offer_start, null as offer_until, null as hold_id`
     )
-    return entryOf(row)
+    return { isNew: true, entry: entryOf(row) }
   })
+}
+
+/** Gives the place that a patient has with a doctor other days. Throws `conflict` where they are the same, or the place has an offer. */
+async function changeDays(tx: Db, patientId: string, { doctorId, from, to }: Wish, at: Date): Promise<Row> {
+  const row = await maybeOne<Row>(
+    tx,
+    SQL`update waitlist set from_date = ${from}::date, to_date = ${to}::date
+         where id = (select id from waitlist
+                      where patient_id = ${patientId}::uuid and doctor_id = ${doctorId}::uuid and status <> 'done'
+                        and to_date >= ${at}::timestamptz::date - 1
+                      order by created_at, id limit 1)
+           and status = 'waiting' and (from_date, to_date) <> (${from}::date, ${to}::date)
+     returning id, doctor_id, from_date as from, to_date as to, status, created_at, null as offer_start, null as offer_until, null as hold_id`
+  )
+  if (!row) throw new Problem('conflict', 'You wait for these days already, or a slot is offered to you')
+  return row
 }
 
 /** The places of a patient that are not over (of one doctor, and in all), and how many claims on the doctor come from one client. */

@@ -32,15 +32,17 @@ export const waitlistRoutes = ({ sql, verify, clock, limits, verification, clien
     .use(bearer(verify, 'patient'))
     .post(
       '',
-      async ({ body, who, request, status }) =>
-        status(201, (await joinLine(sql, who, body, { now: clock(), limits, verification, client: clientTag(request) })) as never),
+      async ({ body, who, request, status }) => {
+        const { isNew, entry } = await joinLine(sql, who, body, { now: clock(), limits, verification, client: clientTag(request) })
+        return isNew ? status(201, entry as never) : status(200, entry as never)
+      },
       {
         body: t.Object(days, { additionalProperties: false }),
-        response: { 201: Entry },
+        response: { 200: Entry, 201: Entry },
         detail: about({
           summary: 'Wait for a slot',
           description:
-            'When a slot of these days frees, the first in line is mailed and holds it for 15 minutes, then the next. Slots that are free now are not offered: book them. At most 90 days and 10 lines at once, and one place for each doctor: a second one is a `conflict`. A slot that was offered to somebody and not taken is not offered to them again that day. At most 10 open claims on one doctor (holds, bookings and places in the waitlist) come from one client address (`booking_limit`).',
+            'When a slot of these days frees, the first in line is mailed and holds it for 15 minutes, then the next. Slots that are free now are not offered: book them. At most 90 days and 10 lines at once, and one place for each doctor: who has one already waits for the new days instead and keeps the place (200); the same days again, and other days while a slot is offered, are a `conflict`. A slot that was offered to somebody and not taken is not offered to them again that day. At most 10 open claims on one doctor (holds, bookings and places in the waitlist) come from one client address (`booking_limit`).',
           answer: 'The place in the line',
           example: { status: 'waiting', offer: undefined },
           problems: ['email_not_verified', 'doctor_not_found', 'range_too_long', 'conflict', 'booking_limit']

@@ -152,7 +152,10 @@ test('a line is joined once, for whatever days, by patients alone, for a doctor 
   const [doctor, patient] = [await rig.doctor(), await rig.patient()]
   await expected(201, join(patient, doctor))
   expect(outcome(await join(patient, doctor))).toBe('409 conflict')
-  expect(outcome(await join(patient, doctor, '2027-02-01', '2027-02-28'))).toBe('409 conflict')
+  const [place] = await lines(patient)
+  const changed = await expected(200, join(patient, doctor, '2027-02-01', '2027-02-28'))
+  expect(changed.body as unknown).toEqual({ ...place, from: '2027-02-01', to: '2027-02-28' })
+  expect(await lines(patient)).toEqual([changed.body as unknown as Entry])
   expect(outcome(await join(patient, doctor, '2027-01-05', '2027-04-05'))).toBe('422 range_too_long')
   expect(outcome(await join(patient, doctor, '2027-01-06', '2027-01-05'))).toBe('422 validation_failed')
   expect(outcome(await join(patient, doctor, '2027-02-30', '2027-03-01'))).toBe('422 validation_failed')
@@ -161,6 +164,22 @@ test('a line is joined once, for whatever days, by patients alone, for a doctor 
   expect(outcome(await rig.call('DELETE', `/v1/waitlist/${(await lines(patient))[0]?.id}`, { as: await rig.patient() }))).toBe(
     '404 not_found'
   )
+})
+
+test('other days are waited for from then on, in the same place of the line; not while a slot is offered', async () => {
+  const { doctor, first, second, third, holder, free } = await fullWith(3)
+  await expected(200, join(first, doctor, '2027-01-06', '2027-01-09'))
+  await expected(200, join(first, doctor, '2027-01-05', '2027-01-09'))
+  await expected(200, join(second, doctor, '2027-01-06', '2027-01-09'))
+  await free()
+  expect((await offerOf(first))?.start).toBe(start)
+  expect(outcome(await join(first, doctor, '2027-01-06', '2027-01-09'))).toBe('409 conflict')
+  expect((await lines(first))[0]?.status).toBe('offered')
+  rig.pass({ minutes: 15 })
+  await rig.expire()
+  expect(await offerOf(second)).toBeUndefined()
+  expect((await offerOf(third))?.start).toBe(start)
+  expect(outcome(await rig.wish(holder, doctor, start))).toBe('409 slot_taken')
 })
 
 test('whoever cannot take the slot is passed over, however many they are and however many places they have', async () => {
