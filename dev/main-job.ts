@@ -15,11 +15,15 @@ type Appointment = { id: string; status: string; start: string; version: number 
 export async function tour(): Promise<number> {
   const since = performance.now()
   const { env } = process
-  const guide = guideOf(env.GATEWAY_URL ?? 'http://localhost:8080', env.MAILBOX_URL ?? 'http://localhost:1080')
+  const guide = guideOf(
+    env.GATEWAY_URL ?? `http://localhost:${env.PORT ?? 8080}`,
+    env.MAILBOX_URL ?? `http://localhost:${env.MAILBOX_PORT ?? 1080}`
+  )
+  const kept = readSecrets(resolve(env.DATA_DIR ?? '.data'))
   try {
     await mainJob(guide, {
-      identifier: env.ADMIN_EMAIL ?? 'admin@healthmed.example',
-      password: env.ADMIN_PASSWORD ?? readSecrets(resolve(env.DATA_DIR ?? '.data'))?.adminPassword ?? ''
+      identifier: env.ADMIN_EMAIL ?? kept?.adminEmail ?? 'admin@healthmed.example',
+      password: env.ADMIN_PASSWORD ?? kept?.adminPassword ?? ''
     })
     say(
       `\n${green('✓')} ${bold('The tour went through:')} ${guide.calls} calls and ${guide.mails} mails in ${seconds(since)}, each as it should be.`
@@ -29,7 +33,7 @@ export async function tour(): Promise<number> {
     say(`\n${red('✗')} ${bold('The tour stopped:')} ${error instanceof Error ? error.message : error}`)
     say(
       dim(
-        `  It talks to ${guide.gateway} and ${guide.mailbox}: GATEWAY_URL and MAILBOX_URL lead elsewhere; \`bun start\` starts the system.`
+        `  It talks to ${guide.gateway} and ${guide.mailbox}: PORT and MAILBOX_PORT, or GATEWAY_URL and MAILBOX_URL, lead elsewhere; \`bun start\` starts the system.`
       )
     )
     return 1

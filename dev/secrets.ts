@@ -10,16 +10,18 @@ export type Secrets = {
   brokerPasswords: Record<(typeof schemas)[number], string>
   encryptionKey: string
   indexKey: string
+  /** The admin of the first start. The password may have been changed since. */
   adminPassword: string
+  adminEmail?: string
 }
 
 const hex = (bytes: number) => Buffer.from(crypto.getRandomValues(new Uint8Array(bytes))).toString('hex')
 const fileOf = (dataDir: string) => join(dataDir, 'secrets.json')
 
-/** The secrets of a data directory, made where there are none. `adminPassword` is kept in place of a made one. */
-export function secretsOf(dataDir: string, adminPassword?: string): Secrets {
+/** The secrets of a data directory, made where there are none. */
+export function secretsOf(dataDir: string): Secrets {
   const kept = readSecrets(dataDir)
-  if (kept && (!adminPassword || adminPassword === kept.adminPassword)) return kept
+  if (kept) return kept
   const secrets: Secrets = {
     postgresPassword: hex(16),
     rabbitPassword: hex(16),
@@ -27,13 +29,17 @@ export function secretsOf(dataDir: string, adminPassword?: string): Secrets {
     brokerPasswords: Object.fromEntries(schemas.map((schema) => [schema, hex(16)])) as Secrets['brokerPasswords'],
     encryptionKey: hex(32),
     indexKey: hex(32),
-    ...kept,
-    adminPassword: adminPassword ?? hex(8)
+    adminPassword: hex(8)
   }
+  saveSecrets(dataDir, secrets)
+  return secrets
+}
+
+/** Writes the secrets of a data directory, all or none of them. */
+export function saveSecrets(dataDir: string, secrets: Secrets): void {
   const path = fileOf(dataDir)
   writeFileSync(`${path}.new`, `${JSON.stringify(secrets, null, 2)}\n`, { mode: 0o600 })
   renameSync(`${path}.new`, path)
-  return secrets
 }
 
 /** The secrets of a data directory, or undefined where none were made. */

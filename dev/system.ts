@@ -3,6 +3,7 @@ import { migrate } from '#platform/migrate'
 import { provision, roleUrl, schemas } from '#platform/provision'
 import { tidyUp } from './apt.ts'
 import { loadDemoData } from './demo.ts'
+import { adminsOf, firstAdminOf, ignoredAdminSettings, withFirstAdmin } from './first-admin.ts'
 import { noteSmtp } from './local.ts'
 import { startParts } from './parts.ts'
 import { holderOf, isFree } from './ports.ts'
@@ -57,7 +58,7 @@ async function refuseBusyPorts({ PORT, MAILBOX_PORT, OPS_PORT, SMTP_URL }: Start
 }
 
 async function bringUp(settings: StartSettings, registry: Registry, stopping: AbortSignal): Promise<void> {
-  const secrets = secretsOf(settings.DATA_DIR, settings.ADMIN_PASSWORD)
+  const secrets = secretsOf(settings.DATA_DIR)
   const logs = join(settings.DATA_DIR, 'logs')
   privateDirectory(logs)
   const parts = await startParts(settings, secrets, registry, stopping)
@@ -70,7 +71,10 @@ async function bringUp(settings: StartSettings, registry: Registry, stopping: Ab
   await step('Migrations', migrateAll, (ran) => (ran.length > 0 ? `${ran.length} run` : 'up to date'))
   await recoverEvents(parts, settings)
 
-  const plans = await planServices({ settings, secrets, databaseUrl, brokerUrl: parts.brokerUrl, smtpUrl: parts.smtpUrl })
+  const admins = await adminsOf(parts)
+  const first = admins.length === 0 ? firstAdminOf(settings, secrets) : undefined
+  const surroundings = { settings, secrets, databaseUrl, brokerUrl: parts.brokerUrl, smtpUrl: parts.smtpUrl }
+  const plans = withFirstAdmin(await planServices(surroundings), first)
   await Promise.all(
     plans.map(async (plan) => {
       const log = settings.LOGS === 'stdout' ? 'inherit' : join(logs, `${plan.name}.log`)
@@ -79,16 +83,15 @@ async function bringUp(settings: StartSettings, registry: Registry, stopping: Ab
     })
   )
   const gateway = plans.find(({ name }) => name === 'gateway')?.url ?? ''
-  const admin = { identifier: settings.ADMIN_EMAIL, password: secrets.adminPassword }
+  const admin = first ?? { identifier: secrets.adminEmail ?? settings.ADMIN_EMAIL, password: secrets.adminPassword }
   if (settings.DEMO_DATA === 'on') {
-    await step(
-      'Demo data',
-      () => loadDemoData({ gateway, mailbox: parts.mailboxUrl, admin }),
-      (outcome) => outcome
-    )
+    const load = () => loadDemoData({ gateway, mailbox: parts.mailboxUrl, admin, dataDir: settings.DATA_DIR })
+    await step('Demo data', load, (outcome) => outcome)
   }
   watchProblems(stopping, { read: () => problemsAt(gateway) })
-  say(`\n${welcome(settings, parts, admin)}`)
+  say(`\n${welcome(settings, parts, first, await adminsOf(parts))}`)
+  const remark = first ? undefined : ignoredAdminSettings(settings, process.env, secrets, admins)
+  if (remark) say(`\n${yellow(`  ! ${remark}`)}`)
 }
 
 function stopOnSignals(registry: Registry, stopping: AbortController): void {

@@ -17,6 +17,7 @@ const USAGE = `usage: bun run ops COMMAND
   doctor                    says what is wrong with settings, connections, clock, migrations, keys, queues and mails, and how to mend it
   migrate status | up       what has run and what waits · runs what waits
   keys rotate | retire      a new signing key · takes those out of the set that nothing valid was signed with (also \`bun run keys\`)
+  admin add | reset EMAIL   makes an admin · gives one a new password and ends every session (\`--second-factor\` removes a lost one)
   republish users           tells every service of everybody again, so that an empty schema catches up
   republish events          after the broker lost its data: what no service has handled leaves again
   dlq list | replay [ID…]   messages that could not be processed · puts them back
@@ -38,6 +39,7 @@ async function ops([command, ...words]: string[]): Promise<number> {
     return 0
   }
   if (command === 'keys' && first) return manage('auth', words)
+  if (command === 'admin' && first) return manage('auth', ['admin', ...words])
   if (command === 'republish' && first === 'users') return manage('auth', ['republish'])
   if (command === 'republish' && first === 'events') return republish()
   if (command === 'dlq' && first) return manage('notifier', words)

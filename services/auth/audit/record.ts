@@ -5,6 +5,8 @@ import { currentOrNewTrace } from '#platform/outbox'
 /** What is written down about accounts. */
 export type Action =
   | 'registered'
+  | 'admin_added'
+  | 'admin_reset'
   | 'logged_in'
   | 'locked_out'
   | 'refresh_reused'
