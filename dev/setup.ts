@@ -39,3 +39,6 @@ function handOver(): Promise<number> {
   }
   return new Promise((resolve) => child.once('exit', (code) => resolve(code ?? 1)))
 }
+
+// `bun run setup`: as the owner of the folder, where the system itself may not write to it
+if (import.meta.main) await setup()

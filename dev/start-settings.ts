@@ -1,4 +1,4 @@
-import { accessSync, constants, mkdirSync } from 'node:fs'
+import { accessSync, constants, existsSync, mkdirSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { resolve } from 'node:path'
 import { FormatRegistry, type Static, type TProperties, type TSchema, Type } from '@sinclair/typebox'
@@ -91,13 +91,24 @@ export type StartSettings = Static<ReturnType<typeof Type.Object<typeof ownSetti
 /** The settings of `bun start`, `DATA_DIR` made absolute from where it was called. Ends the process where one is wrong. */
 export function startSettings(): StartSettings {
   const dirTrouble = (given: object) => dataDirTrouble(resolve((given as StartSettings).DATA_DIR))
-  const settings = readSettings(startSchema, dirTrouble, unusedSettings(process.env)) as StartSettings
+  const settings = readSettings(startSchema, dirTrouble, [...unusedSettings(process.env), ...dotEnvTrouble()]) as StartSettings
   return { ...settings, DATA_DIR: resolve(settings.DATA_DIR) }
 }
 
 /** What a process gets of the settings of `bun start`, as its environment. */
 export const environmentFor = (name: Name, settings: StartSettings): Record<string, string> =>
   Object.fromEntries(passedOn(name).flatMap(([setting]) => (settings[setting] === undefined ? [] : [[setting, String(settings[setting])]])))
+
+/** Bun reads `.env` by itself, and ignores it where it may not. */
+function dotEnvTrouble(): string[] {
+  if (!existsSync('.env')) return []
+  try {
+    accessSync('.env', constants.R_OK)
+    return []
+  } catch {
+    return ['.env cannot be read by this user: its settings would be ignored']
+  }
+}
 
 function dataDirTrouble(dir: string): string[] {
   try {
