@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { compose, type Sender } from './compose.ts'
 import { escapeHtml } from './html.ts'
-import { samples } from './samples.ts'
+import { cases, samples } from './samples.ts'
 
 const sender: Sender = { from: { name: 'Health&Med', address: 'no-reply@healthmed.localhost' }, publicUrl: 'http://localhost:8080' }
 
@@ -10,9 +10,9 @@ const sender: Sender = { from: { name: 'Health&Med', address: 'no-reply@healthme
 export async function writePreview(folder: string): Promise<string> {
   mkdirSync(folder, { recursive: true })
   const cards: string[] = []
-  for (const draft of samples()) {
+  for (const [more, draft] of [...samples().map((draft) => ['', draft] as const), ...cases()]) {
     const { subject, html, text, alternatives } = compose(draft, sender)
-    const name = `${draft.template}.${draft.recipient.role}.${draft.recipient.locale}`
+    const name = `${draft.template}.${draft.recipient.role}.${draft.recipient.locale}${more && `.${more}`}`
     await Bun.write(join(folder, `${name}.html`), String(html))
     await Bun.write(join(folder, `${name}.txt`), String(text))
     const calendar = alternatives?.[0]?.content

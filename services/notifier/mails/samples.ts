@@ -75,14 +75,38 @@ const dataOf: Record<Template, MailData> = {
 const forDoctors: Template[] = ['doctor_approved', 'doctor_rejected']
 const forPatients: Template[] = ['waitlist_offered']
 
+const locales = ['pt-BR', 'en'] as const
+const both = (locale: Locale) => [patient(locale), doctor(locale)]
+
 /** Every mail in both languages, to each role that gets it. */
 export function samples(): Draft[] {
   return templates.flatMap((template) =>
-    (['pt-BR', 'en'] as const).flatMap((locale) =>
-      [patient(locale), doctor(locale)]
+    locales.flatMap((locale) =>
+      both(locale)
         .filter(({ role }) => !(role === 'patient' ? forDoctors : forPatients).includes(template))
         .map((recipient) => sample(template, recipient))
     )
+  )
+}
+
+/** The mails that say more in some cases, by the name of the case. */
+export function cases(): [name: string, draft: Draft][] {
+  const moved = {
+    previousStart: '2027-01-05T13:00:00Z',
+    statusReason: 'Estarei em um congresso.\n\nLigue para a recepção, que encontra outro horário.'
+  }
+  return locales.flatMap((locale) =>
+    both(locale).flatMap((recipient): [string, Draft][] => [
+      [
+        'moved',
+        sample('appointment_declined', recipient, { data: { appointment: visit({ status: 'declined', ...moved }), calendar: 'CANCEL' } })
+      ],
+      [
+        'moved',
+        sample('appointment_expired', recipient, { data: { appointment: visit({ status: 'expired', ...moved, statusReason: null }) } })
+      ],
+      ['unproved', sample('appointment_confirmed', { ...recipient, verified: false })]
+    ])
   )
 }
 
