@@ -86,6 +86,7 @@ function factsOf({ recipient, doctor, patient, data }: Draft, { publicUrl }: Sen
     you: { name: recipient.name, role: recipient.role, timezone: recipient.timezone },
     doctor: doctor?.name ? withCrm(doctor.name, doctor.crm) : somebody[locale].doctor,
     patient: patient?.name ?? somebody[locale].patient,
+    isNamed: { doctor: Boolean(doctor?.name), patient: Boolean(patient?.name) },
     by: actorOf(data, recipient),
     appointment: data.appointment,
     offer: data.offer,

@@ -29,22 +29,28 @@ type Rows = [label: string, value: string][]
 export const quoted = (text: string): string => `“${oneLine(text).replace(/["“”„‟«»＂]/g, '’')}”`
 
 /** An appointment's rows: its time in the doctor's zone with the zone's name, and in the recipient's where it differs. */
-export function appointmentFacts({ appointment, locale, you, doctor, patient }: Facts): Rows {
+export function appointmentFacts(facts: Facts): Rows {
+  const { appointment, locale, you } = facts
   if (!appointment) return []
   const words = labels[locale]
   const { start, timezone, previousStart, statusReason } = appointment
   return [
     ...timeRows(start, timezone, { locale, you }),
     ...(previousStart ? [[words.before, longDate(previousStart, timezone, locale)] satisfies Rows[number]] : []),
-    you.role === 'doctor' ? [words.patient, patient] : [words.doctor, doctor],
+    ...partyRows(facts, you.role === 'doctor' ? 'patient' : 'doctor'),
     ...(statusReason ? [[words.reason, quoted(statusReason)] satisfies Rows[number]] : [])
   ]
 }
 
 /** A waiting list's offer: its time and the doctor. */
-export function offerFacts({ offer, locale, you, doctor }: Facts): Rows {
-  return offer ? [...timeRows(offer.start, offer.timezone, { locale, you }), [labels[locale].doctor, doctor]] : []
+export function offerFacts(facts: Facts): Rows {
+  const { offer } = facts
+  return offer ? [...timeRows(offer.start, offer.timezone, facts), ...partyRows(facts, 'doctor')] : []
 }
+
+/** The other party, where there is a name to show. */
+const partyRows = (facts: Facts, party: 'doctor' | 'patient'): Rows =>
+  facts.isNamed[party] ? [[labels[facts.locale][party], facts[party]]] : []
 
 function timeRows(start: string, timezone: string, { locale, you }: Pick<Facts, 'locale' | 'you'>): Rows {
   const words = labels[locale]

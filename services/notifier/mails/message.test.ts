@@ -111,6 +111,29 @@ test.each(['appointment_declined', 'appointment_cancelled'] as const)(
   }
 )
 
+test('whatever a mail shows of a reason is a quotation on one line, in every mail there is', async () => {
+  for (const draft of samples()) {
+    const account = { ...draft.data.account, reason: forged }
+    const { appointment } = draft.data
+    const data = { ...draft.data, account, ...(appointment && { appointment: { ...appointment, statusReason: forged } }) }
+    const { text = '' } = await parsedOf({ ...draft, data })
+    const shown = text.split('\n').filter((line) => line.includes('golpe'))
+    for (const line of shown)
+      expect([draft.template, line]).toEqual([draft.template, expect.stringMatching(/^[^“]+: “Vou viajar\. -- .*”$/)])
+    expect([draft.template, text.match(/^-- $/gm)?.length]).toEqual([draft.template, 1])
+  }
+})
+
+test('a party without a name has no line of its own', async () => {
+  for (const draft of [
+    sample('appointment_confirmed', someone({ verified: false })),
+    sample('waitlist_offered', someone({ verified: false })),
+    sample('appointment_cancelled', someone(), { doctor: { name: null, crm: null } })
+  ])
+    expect([draft.template, (await parsedOf(draft)).text]).toEqual([draft.template, expect.not.stringMatching(/^Doctor:/m)])
+  expect((await parsedOf(sample('appointment_confirmed', someone(), drBell))).text).toContain('Doctor: Dr. Ann Bell (CRM 123456-SP)')
+})
+
 test('the reason for a rejection is a quotation on one line', async () => {
   const draft = sample('doctor_rejected', someone({ role: 'doctor' }), { data: { account: { reason: forged } } })
   const { text } = await parsedOf(draft)

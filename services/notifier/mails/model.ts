@@ -55,6 +55,8 @@ export type Facts = {
   you: { name: string | null; role: Person['role']; timezone: string }
   doctor: string
   patient: string
+  /** Whether these are names, and not words in the place of one. */
+  isNamed: { doctor: boolean; patient: boolean }
   /** Who made the change, as the recipient sees it. */
   by: 'you' | 'doctor' | 'patient' | 'system'
   appointment?: MailData['appointment']

@@ -172,7 +172,7 @@ export const english: Record<Template, (facts: Facts) => Content> = {
           : 'The two-step login of your account was turned off. Signing in now asks for the password only.',
       'You can activate it again after signing in. If you did not ask for this, choose a new password with "Forgot password" and contact the clinic.'
     ],
-    facts: reason ? [['Reason', reason]] : []
+    facts: reason ? [['Reason', quoted(reason)]] : []
   }),
   doctor_approved: (facts) => ({
     subject: 'Your registration was approved',

@@ -173,7 +173,7 @@ export const portuguese: Record<Template, (facts: Facts) => Content> = {
           : 'A verificação em duas etapas da sua conta foi desativada. Entrar pede agora somente a senha.',
       'Você pode ativá-la de novo depois de entrar. Se não pediu isto, escolha uma nova senha com a opção "Esqueci minha senha" e fale com a clínica.'
     ],
-    facts: reason ? [['Motivo', reason]] : []
+    facts: reason ? [['Motivo', quoted(reason)]] : []
   }),
   doctor_approved: (facts) => ({
     subject: 'Seu cadastro foi aprovado',
