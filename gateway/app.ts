@@ -1,6 +1,6 @@
 import type { Server } from 'bun'
 import { CLOSE } from '#platform/body'
-import { type Caller, isAllowed, type Role, type Verify } from '#platform/caller'
+import { type Caller, type Role, requireRole, type Verify } from '#platform/caller'
 import type { EndedSessions } from '#platform/ended'
 import { endOf, type Handler } from '#platform/http'
 import { describeError, log, requestIdFrom } from '#platform/log'
@@ -175,7 +175,7 @@ function admit({ verify, keysKnown }: Needs, authorization: string | null, roles
 }
 
 function allowed(who: Caller, roles: readonly Role[]): Caller {
-  if (!isAllowed(who, roles)) throw new Problem('forbidden')
+  requireRole(who, roles)
   return who
 }
 

@@ -46,6 +46,8 @@ export const words: Record<string, string> = {
   PUBLIC_URL: 'address at which people reach the system: it stands in mails and feeds',
   RABBITMQ_URL: 'RabbitMQ; for `bun start`: in place of one of our own',
   RATE_LIMIT: "the gateway's limit per client, and that of claims from one address on one doctor; `off` is for load tests",
+  REQUIRE_MFA:
+    'roles that need a second factor, `none` or a list of admin and doctor; until they have enrolled one, they can use nothing but their own account',
   SCHEDULING_OWNER_PASSWORD: 'password of the role that owns the schema scheduling',
   SCHEDULING_PASSWORD: 'password of the role that serves it',
   SCHEDULING_URL: 'where scheduling is',

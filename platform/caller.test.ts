@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import { generateKeyPair, SignJWT } from 'jose'
 import { badTokens } from './bad-tokens.ts'
-import { AUDIENCE, ISSUER, isAllowed, TOKEN_TYPE, verifierOf } from './caller.ts'
+import { AUDIENCE, ISSUER, isAllowed, requireRole, TOKEN_TYPE, verifierOf } from './caller.ts'
 import { Problem } from './problem.ts'
 
 const { privateKey, publicKey } = await generateKeyPair('EdDSA', { crv: 'Ed25519' })
@@ -40,6 +40,16 @@ test('a token of a rejected doctor says so, and opens nothing that asks for a ro
   expect([isAllowed(who, []), isAllowed(who, ['doctor']), isAllowed(who, ['patient', 'doctor'])]).toEqual([true, false, false])
   const other = await verify(`Bearer ${await sign({ role: 'doctor', approval: 'approved' })}`)
   expect([isAllowed(other, ['doctor']), isAllowed(other, ['admin'])]).toEqual([true, false])
+})
+
+test('a token of a person who must enrol a second factor is good for the own account alone, and a wrong role is told first', async () => {
+  const who = await verify(`Bearer ${await sign({ role: 'admin', enrol: true })}`)
+  expect(who).toMatchObject({ role: 'admin', mustEnrol: true })
+  expect(() => requireRole(who, [])).not.toThrow()
+  expect(() => requireRole(who, ['admin'])).toThrow(new Problem('mfa_enrolment_required'))
+  expect(() => requireRole(who, ['patient', 'doctor'])).toThrow(new Problem('forbidden'))
+  // nothing but true is the mark: no other token can be taken for one
+  expect(await verify(`Bearer ${await sign({ role: 'admin', enrol: 'true' })}`)).not.toHaveProperty('mustEnrol')
 })
 
 test('a remembered token still expires and still ends with its session', async () => {

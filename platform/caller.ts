@@ -14,12 +14,33 @@ const roles = ['patient', 'doctor', 'admin'] as const
 /** What a person is to the system. */
 export type Role = (typeof roles)[number]
 
-/** Who calls, as the checked token says. `expiresAt` is in Unix seconds; `isRejected` marks a doctor whose registration was rejected. */
-export type Caller = { id: string; sid: string; role: Role; name: string; emailVerified: boolean; expiresAt: number; isRejected?: true }
+/**
+ * Who calls, as the checked token says. `expiresAt` is in Unix seconds; `isRejected` marks a doctor whose registration was rejected, `mustEnrol` a person
+ * whose role needs a second factor (REQUIRE_MFA) and who has none.
+ */
+export type Caller = {
+  id: string
+  sid: string
+  role: Role
+  name: string
+  emailVerified: boolean
+  expiresAt: number
+  isRejected?: true
+  mustEnrol?: true
+}
 
 /** Whether a caller may make a call that these roles may make (none named: anybody with a token). A rejected doctor has only the own account left. */
 export const isAllowed = ({ role, isRejected }: Pick<Caller, 'role' | 'isRejected'>, roles: readonly Role[]): boolean =>
   roles.length === 0 || (!isRejected && roles.includes(role))
+
+/**
+ * Refuses a caller who may not make a call that these roles may make. A caller who must enrol a second factor first has only the own account left, where
+ * that is done. Throws `forbidden`, `mfa_enrolment_required`.
+ */
+export function requireRole(who: Caller, roles: readonly Role[]): void {
+  if (!isAllowed(who, roles)) throw new Problem('forbidden')
+  if (roles.length > 0 && who.mustEnrol) throw new Problem('mfa_enrolment_required')
+}
 
 /** Reads an `Authorization` header; at once where the token is a remembered one. Throws or rejects with `unauthenticated`, `token_expired`, `token_invalid` or `token_revoked`. */
 export type Verify = (authorization: string | null) => Caller | Promise<Caller>
@@ -67,7 +88,7 @@ async function verify(token: string, keyFor: Trust['keyFor'], nowMs: number): Pr
       requiredClaims: ['exp', 'iat', 'sub', 'sid', 'role'],
       currentDate: new Date(nowMs)
     })
-    const { sub, sid, role, name, exp, email_verified, approval } = payload
+    const { sub, sid, role, name, exp, email_verified, approval, enrol } = payload
     if (!roles.includes(role as Role) || typeof sid !== 'string' || !sub || !exp) throw new Problem('token_invalid')
     return {
       id: sub,
@@ -76,7 +97,8 @@ async function verify(token: string, keyFor: Trust['keyFor'], nowMs: number): Pr
       name: String(name ?? ''),
       emailVerified: email_verified === true,
       expiresAt: exp,
-      ...(approval === 'rejected' && { isRejected: true })
+      ...(approval === 'rejected' && { isRejected: true }),
+      ...(enrol === true && { mustEnrol: true })
     }
   } catch (error) {
     if (error instanceof errors.JWTExpired) throw new Problem('token_expired')
@@ -93,7 +115,7 @@ const enforced = new WeakMap<object, readonly Role[]>()
 export const bearer = (verify: Verify, ...allowed: Role[]) => {
   const check = async ({ request }: { request: Request }) => {
     const who = await verify(request.headers.get('authorization'))
-    if (!isAllowed(who, allowed)) throw new Problem('forbidden')
+    requireRole(who, allowed)
     return { who }
   }
   enforced.set(check, allowed)

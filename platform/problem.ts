@@ -12,6 +12,7 @@ const catalog = {
   mfa_invalid: [401, 'The code is wrong or was used before'],
   forbidden: [403, 'Your role may not do this'],
   email_not_verified: [403, 'Verify your e-mail address first'],
+  mfa_enrolment_required: [403, 'Your role needs a second factor; enrol one first'],
   account_disabled: [403, 'This account is disabled'],
   not_found: [404, 'There is nothing here'],
   doctor_not_found: [404, 'There is no such doctor'],

@@ -15,6 +15,7 @@ const portuguese: Record<Code, string> = {
   mfa_invalid: 'O código está errado ou já foi usado',
   forbidden: 'O seu perfil não permite isto',
   email_not_verified: 'Confirme primeiro o seu e-mail',
+  mfa_enrolment_required: 'Sua função exige a verificação em duas etapas; ative-a primeiro',
   account_disabled: 'Esta conta está desativada',
   not_found: 'Não há nada aqui',
   doctor_not_found: 'Este médico não foi encontrado',

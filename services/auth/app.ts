@@ -1,5 +1,5 @@
 import { Elysia } from 'elysia'
-import type { Verify } from '#platform/caller'
+import type { Role, Verify } from '#platform/caller'
 import type { ClientOf } from '#platform/client'
 import type { Sql } from '#platform/db'
 import { docs } from '#platform/docs'
@@ -30,6 +30,8 @@ export type Needs = {
   afterwards: Afterwards
   doctorApproval: 'manual' | 'auto'
   emailVerification: 'required' | 'optional'
+  /** Roles that need a second factor. */
+  requireMfa: readonly Role[]
   peers: { scheduling: string; notifier: string }
   checks: Check[]
 }

@@ -12,6 +12,7 @@ import { readSettings } from '#platform/settings'
 import { stopOnSignal } from '#platform/stop'
 import { makeFirstAdmin } from './admin/first.ts'
 import { auth } from './app.ts'
+import { rolesWithSecondFactor } from './mfa/require.ts'
 import { giveWay } from './passwords/give-way.ts'
 import { passwordsOf } from './passwords/hash.ts'
 import { afterwards } from './passwords/reset.ts'
@@ -46,6 +47,7 @@ const app = auth({
   clientOf: clientReader(settings.TRUSTED_PROXIES),
   afterwards: after,
   doctorApproval: settings.DOCTOR_APPROVAL,
+  requireMfa: rolesWithSecondFactor(settings.REQUIRE_MFA),
   emailVerification: settings.EMAIL_VERIFICATION,
   peers: { scheduling: settings.SCHEDULING_URL, notifier: settings.NOTIFIER_URL },
   checks: [

@@ -14,6 +14,8 @@ export const settingsSchema = Type.Object({
   ADMIN_EMAIL: Type.Optional(emailAddress()),
   ADMIN_PASSWORD: Type.Optional(text({ minLength: 12, examples: ['(12 characters or more)'] })),
   DOCTOR_APPROVAL: oneOf(['manual', 'auto'], 'manual'),
+  /** Whose tokens do nothing but enrol a second factor until there is one. */
+  REQUIRE_MFA: text({ pattern: '^(none|(admin|doctor)(,(admin|doctor))?)$', default: 'none', examples: ['admin,doctor'] }),
   EMAIL_VERIFICATION: oneOf(['required', 'optional'], 'required'),
   SCHEDULING_URL: text({ examples: ['http://scheduling:8000'] }),
   NOTIFIER_URL: text({ examples: ['http://notifier:8000'] }),

@@ -25,7 +25,7 @@ export type Call = { token?: string; body?: unknown; from?: string; agent?: stri
 /** What a log-in gave. */
 export type Tokens = { accessToken: string; refreshToken: string; user: { id: string; email: string } }
 
-type Own = Partial<Pick<Needs, 'doctorApproval' | 'emailVerification' | 'peers'>>
+type Own = Partial<Pick<Needs, 'doctorApproval' | 'emailVerification' | 'requireMfa' | 'peers'>>
 
 /** Auth on a database of a test file's own, with a clock that the test moves; `replicas` apps share database and clock. */
 export async function rigOf({ replicas = 1, ...own }: { replicas?: number } & Own = {}) {
@@ -53,6 +53,7 @@ export async function rigOf({ replicas = 1, ...own }: { replicas?: number } & Ow
         afterwards: after,
         doctorApproval: 'manual',
         emailVerification: 'required',
+        requireMfa: [],
         peers: { scheduling: 'http://127.0.0.1:1', notifier: 'http://127.0.0.1:1' },
         checks: [],
         ...own

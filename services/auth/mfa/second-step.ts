@@ -59,7 +59,7 @@ export async function finishLogin(
       await record(tx, { actorId: userId, action: 'recovery_code_used' }, now)
     }
     await closeToken(tx, mfaToken, now)
-    return openSession(tx, needs, { account, client, attempt, now })
+    return openSession(tx, needs, { account, client, attempt, hasSecondFactor: true, now })
   })
   if (tokens) return tokens
   const { locked } = await countFailure(sql, attempt, now, tellLockedOut({ id: userId }, now))

@@ -43,7 +43,7 @@ export async function login(
     throw locked ? tooMany(locked) : new Problem('invalid_credentials')
   }
   const account = stale ? await hashedAnew(needs, found, wish.password, now) : found
-  const visit = { account, client, attempt, now }
+  const visit = { account, client, attempt, hasSecondFactor: false, now }
   return (await openIfProven(sql, needs, visit)) ?? openAlone(needs, visit)
 }
 
@@ -63,5 +63,7 @@ const openAlone = (needs: Needs, { account, client, attempt, now }: Visit): Prom
     if (current?.passwordHash !== passwordHash) throw new Problem('invalid_credentials')
     if (late) throw tooMany(late)
     if (current.disabled) throw new Problem('account_disabled')
-    return asksCode ? askSecondStep(tx, id, client, now) : openSession(tx, needs, { account: current, client, attempt, now })
+    return asksCode
+      ? askSecondStep(tx, id, client, now)
+      : openSession(tx, needs, { account: current, client, attempt, hasSecondFactor: false, now })
   })

@@ -20,7 +20,13 @@ export const Tokens = t.Object({
   tokenType: t.Literal('Bearer'),
   expiresIn: t.Number({ examples: [600], description: 'Seconds until the access token ends' }),
   refreshToken: RefreshToken,
-  user: User
+  user: User,
+  mfaEnrolmentRequired: t.Optional(
+    t.Literal(true, {
+      description:
+        'Only where the role needs a second factor (REQUIRE_MFA) and the person has none: until it is enrolled, the token is good for the own account alone, and all else answers `mfa_enrolment_required`'
+    })
+  )
 })
 /** See `Tokens`. */
 export type Tokens = Static<typeof Tokens>

@@ -14,7 +14,7 @@ beforeAll(async () => {
 afterAll(() => rig?.stop())
 
 const client = { address: '198.51.100.20', userAgent: 'test' }
-const open = (visit: Visit) => openIfProven(rig.sql, rig, visit)
+const open = (visit: Visit) => openIfProven(rig.sql, { ...rig, requireMfa: [] }, visit)
 /** Somebody who has shown a right password. */
 async function visitor(from = client): Promise<Visit> {
   const { id } = await rig.person()
@@ -22,6 +22,7 @@ async function visitor(from = client): Promise<Visit> {
     account: (await findAccount(rig.sql, id)) as Account,
     client: from,
     attempt: attemptOn(rig.seal, 'login', { id }, from),
+    hasSecondFactor: false,
     now: rig.now()
   }
 }

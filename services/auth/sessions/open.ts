@@ -17,9 +17,9 @@ import type { Tokens } from './model.ts'
 const REFRESH_DAYS = 30
 const SESSION_DAYS = 90
 
-/** Who opens a session, with what and from where. */
-export type Visit = { account: Account; client: Client; attempt: Attempt; now: Temporal.Instant }
-type Makers = Pick<Needs, 'keys' | 'seal'>
+/** Who opens a session, with what and from where. `hasSecondFactor`: the person gave a code besides the password. */
+export type Visit = { account: Account; client: Client; attempt: Attempt; hasSecondFactor: boolean; now: Temporal.Instant }
+type Makers = Pick<Needs, 'keys' | 'seal' | 'requireMfa'>
 
 /** Opens a session for somebody who has proved to be that person, as whoever asks has seen in the same transaction, and forgets their failures. */
 export async function openSession(tx: Db, needs: Makers, visit: Visit): Promise<Tokens> {
@@ -90,10 +90,10 @@ const insert = (db: Db, sessions: Row[], proof: SQLStatement) =>
 type Row = ReturnType<typeof newSession>['row']
 
 /** A session as it is stored, with what its proof rests on, and its first tokens. */
-function newSession(needs: Makers, { account, client, attempt, now }: Visit) {
+function newSession(needs: Makers, { account, client, attempt, hasSecondFactor, now }: Visit) {
   const sid = Bun.randomUUIDv7()
   const sessionEnds = new Date(now.add({ hours: 24 * SESSION_DAYS }).epochMilliseconds)
-  const { id, hash, expires, tokens } = nextPair(needs, account, { sid, sessionEnds }, now)
+  const { id, hash, expires, tokens } = nextPair(needs, account, { sid, sessionEnds, hasSecondFactor }, now)
   const row = {
     sid,
     user_id: account.id,
@@ -114,19 +114,26 @@ function newSession(needs: Makers, { account, client, attempt, now }: Visit) {
   return { row, tokens }
 }
 
-type Place = { sid: string; sessionEnds: Date }
+type Place = { sid: string; sessionEnds: Date; hasSecondFactor: boolean }
 
 /** The next pair of tokens of a session, and what is kept of the one that refreshes. */
-function nextPair({ keys, seal }: Makers, account: Account, { sid, sessionEnds }: Place, now: Temporal.Instant) {
+function nextPair(
+  { keys, seal, requireMfa }: Makers,
+  account: Account,
+  { sid, sessionEnds, hasSecondFactor }: Place,
+  now: Temporal.Instant
+) {
   const { id, token, hash } = makeSecret()
   const expires = new Date(Math.min(now.add({ hours: 24 * REFRESH_DAYS }).epochMilliseconds, sessionEnds.getTime()))
-  const tokens = keys.accessToken(account, sid, now).then(
+  const mustEnrol = !hasSecondFactor && requireMfa.includes(account.role)
+  const tokens = keys.accessToken(account, sid, now, mustEnrol).then(
     (accessToken): Tokens => ({
       accessToken,
       tokenType: 'Bearer',
       expiresIn: ACCESS_SECONDS,
       refreshToken: token,
-      user: userOf(account, seal)
+      user: userOf(account, seal),
+      ...(mustEnrol && { mfaEnrolmentRequired: true })
     })
   )
   return { id, hash, expires, tokens }

@@ -6,6 +6,7 @@ import { Problem } from '#platform/problem'
 import { findAccount } from '../accounts/queries.ts'
 import type { Needs } from '../app.ts'
 import { record } from '../audit/record.ts'
+import { hasSecondStep } from '../mfa/second-step.ts'
 import { readSecret } from '../tokens/secret.ts'
 import { endSessions } from './end.ts'
 import type { Tokens } from './model.ts'
@@ -48,7 +49,10 @@ export async function refresh(needs: Needs, refreshToken: string, client: Client
     if (!account) throw new Problem('token_revoked')
     if (account.disabled) throw new Problem('account_disabled')
     await markUsed(tx, kept, client, now)
-    return tokensOf(tx, needs, account, { sid: kept.sid, parentId: kept.id, sessionEnds: kept.sessionEnds }, now)
+    // asked only where it matters
+    const hasSecondFactor = !needs.requireMfa.includes(account.role) || (await hasSecondStep(tx, account.id))
+    const place = { sid: kept.sid, parentId: kept.id, sessionEnds: kept.sessionEnds, hasSecondFactor }
+    return tokensOf(tx, needs, account, place, now)
   })
   if (!outcome) throw new Problem('refresh_reused')
   return outcome

@@ -33,7 +33,7 @@ const openRoutes = (needs: Needs) =>
       detail: about({
         summary: 'Log in',
         description:
-          'Where two-step log-in is on the answer is `mfaRequired` with a token for `POST /v1/auth/login/mfa`. Whatever was wrong, the refusal is the same; after 10 failures in 15 minutes for one person from one client address, or 50 from one address, that address has to wait (`Retry-After`). After 100 failures in 24 hours for one person only a password reset by email gives access again. The person is mailed, at most once in 6 hours.',
+          'Where two-step log-in is on the answer is `mfaRequired` with a token for `POST /v1/auth/login/mfa`. Where the clinic requires it of the role and the person has none yet, the tokens are good only for the own account (`mfaEnrolmentRequired`); enrol it, then refresh. Whatever was wrong, the refusal is the same; after 10 failures in 15 minutes for one person from one client address, or 50 from one address, that address has to wait (`Retry-After`). After 100 failures in 24 hours for one person only a password reset by email gives access again. The person is mailed, at most once in 6 hours.',
         answer: 'The tokens of a new session, or the question for a code',
         problems: loginProblems
       })

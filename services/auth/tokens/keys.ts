@@ -19,8 +19,8 @@ type Signing = { kid: string; signsFrom: number; sign: (claims: Record<string, s
 
 /** The keys that tokens are signed with. */
 export type KeyRing = {
-  /** An access token of a session, RFC 9068. */
-  accessToken: (account: Account, sid: string, now: Temporal.Instant) => Promise<string>
+  /** An access token of a session, RFC 9068. With `mustEnrol` it is good for the own account alone, until a second factor is enrolled. */
+  accessToken: (account: Account, sid: string, now: Temporal.Instant, mustEnrol?: boolean) => Promise<string>
   /** The public keys, RFC 7517. */
   keySet: () => { keys: JWK[] }
   keyFor: (header: { kid?: string }) => Promise<CryptoKey>
@@ -51,14 +51,14 @@ export async function openKeys(sql: Sql, seal: Seal, clock: () => Temporal.Insta
   )
 
   return {
-    accessToken: (account, sid, now) => {
+    accessToken: (account, sid, now, mustEnrol) => {
       const key = signing.findLast(({ signsFrom }) => signsFrom <= now.epochMilliseconds) ?? signing[0]
       if (!key) throw new Error('there is no signing key')
       const { id: sub, role, name, emailVerified, approval } = account
       const exp = Math.floor(now.epochMilliseconds / 1000) + ACCESS_SECONDS
-      // only where it takes something away: a rejected doctor has no more than the own account
-      const mark = approval === 'rejected' && { approval }
-      return key.sign({ sub, sid, role, name, email_verified: emailVerified, exp, ...mark })
+      // only where they take something away: a rejected doctor, and a person who must enrol, have no more than the own account
+      const marks = { ...(approval === 'rejected' && { approval }), ...(mustEnrol && { enrol: true }) }
+      return key.sign({ sub, sid, role, name, email_verified: emailVerified, exp, ...marks })
     },
     keySet: () => ({ keys: published }),
     keyFor: async ({ kid }) => {
