@@ -129,3 +129,17 @@ test.each(['complete', 'no-show'])(
   },
   60_000
 )
+
+test('through the gateway a feed that has not changed is not sent again, and one that was given up is not there', async () => {
+  const url = feeds.get(patient) as string
+  const first = await fetch(url)
+  const tag = first.headers.get('etag') ?? ''
+  const again = await fetch(url, { headers: { 'if-none-match': tag } })
+  expect([first.status, again.status, await again.text()]).toEqual([200, 304, ''])
+  await book()
+  const changed = await fetch(url, { headers: { 'if-none-match': tag } })
+  expect(changed.status).toBe(200)
+  expect(changed.headers.get('etag')).not.toBe(tag)
+  expect((await call(system, 'DELETE', '/v1/calendar-feed', { token: patient.token })).status).toBe(204)
+  expect((await fetch(url, { headers: { 'if-none-match': tag } })).status).toBe(404)
+})

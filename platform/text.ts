@@ -34,6 +34,8 @@ const dottedWord = /[\p{L}\p{M}\p{N}-]+(?:\.[\p{L}\p{M}\p{N}-]+)+/gu
  * `Dr.Ana` and `J.P. Lima` are no links: a dotted word is one only if a label after a dot is a top-level domain.
  */
 export function hasLink(text: string): boolean {
+  // nearly every name: letters and what stands between them
+  if (!/[^\p{L}\p{M} ,'’-]/u.test(text)) return false
   const plain = text
     .normalize('NFKC')
     .replace(/[\u3002\uff61]/g, '.')
@@ -48,6 +50,8 @@ export function hasLink(text: string): boolean {
 
 /** Text on one line: line breaks and controls become a space, hidden characters go. The joiners of emoji stay. */
 export function oneLine(text: string): string {
+  // nearly every text: letters of the Latin script in one line
+  if (!/[^ -~¡-¬®-ɏ]| {2}|^ | $/.test(text)) return text
   const joiners = new Set([...text.matchAll(emojiJoiners)].map(({ index }) => index))
   return text
     .replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, (run) => ' '.repeat(run.length))

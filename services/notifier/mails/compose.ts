@@ -55,7 +55,7 @@ export function compose(written: Draft, sender: Sender): SendMailOptions {
     text,
     html,
     // base64 is a third less work for nodemailer than quoted-printable; text that is ASCII stays readable, and lines are folded where they are long
-    textEncoding: isAscii(text + html) ? 'quoted-printable' : 'base64',
+    textEncoding: isAscii(text) && isAscii(html) ? 'quoted-printable' : 'base64',
     ...(calendar && calendarParts(calendar)),
     headers: { 'Auto-Submitted': 'auto-generated', 'X-Auto-Response-Suppress': 'All', 'Content-Language': facts.locale },
     disableFileAccess: true,

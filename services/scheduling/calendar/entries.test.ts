@@ -92,6 +92,15 @@ test('what ended unconfirmed is left out; what was confirmed once stays, cancell
   }
 })
 
+test('a name that was kept with hidden characters is shown without them', async () => {
+  const [doctor, patient] = [await rig.doctor(), await rig.patient({ name: 'Ana\u202e\u200bLima\nRocha' })]
+  const [start = ''] = await rig.slotsOf(doctor)
+  const { id } = (await expected(201, rig.wish(patient, doctor, start))).body
+  const file = await rig.call('GET', `/v1/appointments/${id}/calendar.ics`, { as: doctor })
+  for (const { text } of [file, await rig.call('GET', await newFeed(doctor))])
+    expect(values(text, 'summary')).toEqual(['Health&Med: AnaLima Rocha'])
+})
+
 /** Appointments of a doctor put into the table: one every 10 minutes from `fromHours` from now on, all confirmed before. */
 const fill = async (doctor: { id: string }, { count, fromHours, status }: { count: number; fromHours: number; status: string }) => {
   const start = new Date(rig.now.epochMilliseconds + fromHours * 3_600_000)

@@ -1,5 +1,6 @@
 import ical, { foldLines, type ICalCalendar, ICalCalendarMethod, ICalEvent, type ICalEventData } from 'ical-generator'
 import { entryStatusOf, type Mailbox, mailtoAddress, sequenceOf, uidOf } from '#platform/calendar'
+import { oneLine } from '#platform/text'
 import type { AppointmentRow } from '../appointments/model.ts'
 
 /** What a calendar entry shows of an appointment. */
@@ -65,7 +66,8 @@ const entryOf = (row: EntryRow, reader: string, organizer: Mailbox): ICalEventDa
   lastModified: row.updatedAt,
   sequence: sequenceOf(row),
   status: entryStatusOf(row.status),
-  summary: `Health&Med: ${reader === 'doctor' ? row.patientName : row.doctorName}`,
+  // names that were kept before there were rules for them may hold hidden characters
+  summary: `Health&Med: ${oneLine(reader === 'doctor' ? row.patientName : row.doctorName)}`,
   // METHOD:PUBLISH asks for one (RFC 5546), and it is that of the mails
   organizer: { name: organizer.name || organizer.address, email: mailtoAddress(organizer.address) }
 })
