@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { migrate } from '#platform/migrate'
+import { setPortsAside } from '#platform/ports'
 import { provision, roleUrl, schemas } from '#platform/provision'
 import { tidyUp } from './apt.ts'
 import { loadDemoData } from './demo.ts'
@@ -50,6 +51,7 @@ export async function startSystem(): Promise<void> {
 }
 
 async function refuseBusyPorts({ PORT, MAILBOX_PORT, OPS_PORT, SMTP_URL }: StartSettings): Promise<void> {
+  setPortsAside(PORT, MAILBOX_PORT, ...(OPS_PORT ? [OPS_PORT] : []))
   for (const [name, port] of Object.entries({ PORT, ...(OPS_PORT && { OPS_PORT }), ...(!SMTP_URL && { MAILBOX_PORT }) })) {
     if ((await isFree(port)) && (await isFree(port, '::1'))) continue
     const holder = holderOf(port)

@@ -10,6 +10,9 @@ const reserved = join(tmpdir(), 'healthmed-ports')
 const RESERVED_MS = 60_000
 const picked = new Set<number>()
 
+/** These are given to nobody: a setting names them, and who it is for listens there later. */
+export const setPortsAside = (...ports: number[]): void => ports.forEach((port) => void picked.add(port))
+
 /** A free port, each time another one; no other process of this product on this machine is given it within a minute. */
 export function freePort(): number {
   for (let tries = 0; tries < 500; tries++) {
