@@ -39,7 +39,8 @@ const tiers: Record<string, Tier> = {
   'POST /v1/auth/password/forgot': 'reset',
   'POST /v1/auth/password/reset': 'reset',
   'POST /v1/auth/email/verify': 'reset',
-  'POST /v1/auth/email/resend': 'reset'
+  'POST /v1/auth/email/resend': 'reset',
+  'POST /v1/auth/me/email': 'reset'
 }
 
 /** Claims of a doctor's time are limited by address as well. */

@@ -39,6 +39,13 @@ test('ten guesses by a stranger lock the stranger and not the owner', async () =
   expect((await login(email, PASSWORD, stranger)).status).toBe(429)
 })
 
+test('all addresses of one IPv6 network are one client', async () => {
+  const { email } = await rig.person()
+  for (let nth = 1; nth <= 10; nth++) expect((await login(email, `wrong ${nth}`, `2001:db8:7:1::${nth}`)).status).toBe(401)
+  expect((await login(email, PASSWORD, '2001:db8:7:1:ffff::1')).status).toBe(429)
+  expect((await login(email, PASSWORD, '2001:db8:7:2::1')).status).toBe(200)
+})
+
 test('the ninth failure locks nobody, and a success forgives the failures of its own address', async () => {
   const { email } = await rig.person()
   const from = newAddress()

@@ -1,5 +1,5 @@
 import SQL, { type SQLStatement } from 'sql-template-strings'
-import type { Client } from '#platform/client'
+import { type Client, networkOf } from '#platform/client'
 import { type Db, one, run, type Sql, transaction } from '#platform/db'
 import { Problem } from '#platform/problem'
 import type { Seal } from '../privacy/seal.ts'
@@ -28,7 +28,7 @@ export type Target = { id: string } | { nobody: string }
 export function attemptOn(seal: Seal, purpose: Purpose, target: Target, client: Client): Attempt {
   const userId = 'id' in target ? target.id : null
   const person = personKey(seal, purpose, 'id' in target ? target.id : target.nobody)
-  const address = seal.index(`${purpose}\0${client.address}`, 'attempts.address')
+  const address = seal.index(`${purpose}\0${networkOf(client.address)}`, 'attempts.address')
   return { person, pair: `${person}.${address}`, address, userId }
 }
 
