@@ -178,6 +178,14 @@ const takeInAll = (sql: Sql, handlers: Handlers, events: Event[]): Promise<Set<s
  * that says when it is tried again.
  */
 async function takeIn(sql: Sql, handlers: Handlers, events: Event[]): Promise<undefined[]> {
+  const erasures = events.filter(({ type }) => type === 'healthmed.user.erased.v1')
+  if (erasures.length > 0 && events.length > 1) {
+    // it takes away what others write: what shared its transaction could come behind it, and no lock would hold it back
+    const others = events.filter((event) => !erasures.includes(event))
+    if (others.length > 0) await takeIn(sql, handlers, others)
+    for (const erasure of erasures) await takeIn(sql, handlers, [erasure])
+    return events.map(() => undefined)
+  }
   // in one order everywhere, so that no two processes wait for each other
   const inOrder = events.toSorted((a, b) => (a.subject < b.subject ? -1 : 1))
   try {

@@ -6,6 +6,7 @@ import { type Db, rows, run, type Sql, transaction } from '#platform/db'
 import { describeError, log } from '#platform/log'
 import { gauge } from '#platform/metrics'
 import { instantText } from '#platform/schema'
+import { withoutErased } from '../people/scrub.ts'
 
 /*
  * Dead letters of every service move from the broker's queue into a table. There they can be listed and paged as often as one likes; looking
@@ -35,7 +36,7 @@ export const deadLetterSubscription = (sql: Sql, clock: () => Temporal.Instant):
   }
 })
 
-/** Keeps a letter, once where it is delivered twice: an admin who puts it back finds each only once. */
+/** Keeps a letter, without what it says about erased people, once where it is delivered twice: an admin who puts it back finds each only once. */
 async function keep(sql: Sql, { content, properties }: ConsumeMessage, now: Date) {
   const headers = (properties.headers ?? {}) as Record<string, unknown>
   // set by our consumers; by the broker where it gave a message up itself
@@ -47,17 +48,19 @@ async function keep(sql: Sql, { content, properties }: ConsumeMessage, now: Date
   const id = Bun.randomUUIDv7()
   await transaction(sql, async (tx) => {
     await rows(tx, SQL`select pg_advisory_xact_lock(hashtextextended(${`${queue} ${messageId}`}, 0))`)
+    const kept = await withoutErased(tx, content)
+    if (!kept) return
     // one that is being put back right now may have failed again already: waiting for its lock tells whether it is still here
     const [same] = await rows(
       tx,
-      SQL`select id from dead_letters where message_id = ${messageId} and ${messageId}::text <> '' and queue = ${queue} and content = ${content}::bytea
+      SQL`select id from dead_letters where message_id = ${messageId} and ${messageId}::text <> '' and queue = ${queue} and content = ${kept}::bytea
              for share limit 1`
     )
     if (same) return
     await run(
       tx,
       SQL`insert into dead_letters (id, queue, type, message_id, reason, content, failed_at, received_at)
-          values (${id}, ${queue}, ${text(properties.type ?? 'unknown')}, ${messageId}, ${reason}, ${content},
+          values (${id}, ${queue}, ${text(properties.type ?? 'unknown')}, ${messageId}, ${reason}, ${kept},
                   ${Number.isNaN(at) ? now : new Date(at)}, ${now})`
     )
   })

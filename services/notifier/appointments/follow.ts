@@ -17,8 +17,9 @@ const methods: Partial<Record<Template, CalendarMethod>> = {
 
 /** Follows a change: keeps the state, lets the reminders follow, and writes both parties a mail where the change has one. */
 export const follow = (template?: Template) => async (tx: Db, event: AppointmentEvent) => {
-  const { data } = event
-  const parties = await requirePeople(tx, [data.patientId, data.doctorId])
+  const parties = await requirePeople(tx, [event.data.patientId, event.data.doctorId])
+  const isAboutErased = parties.some(({ email }) => email === null) && event.data.actor.role !== 'system'
+  const data = isAboutErased ? { ...event.data, statusReason: null } : event.data
   const method = template && methods[template]
   const kept = await keepState(tx, data, method === 'REQUEST')
   if (kept) await renewReminders(tx, data, Temporal.Instant.from(event.time))

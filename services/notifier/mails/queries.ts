@@ -76,7 +76,9 @@ const callForward = batchedOn(async (tx: Db, mails: { id: string; recipientId: s
   return mails
 })
 
-/** Empties the mails of somebody who was erased, and what they wrote in those of others; what has not left to them never will. */
+/**
+ * Empties the mails of somebody who was erased, and takes what people wrote about them out of those of others; what has not left to them never will.
+ */
 export async function scrubMailsOf(tx: Db, personId: string): Promise<void> {
   await run(
     tx,
@@ -88,6 +90,7 @@ export async function scrubMailsOf(tx: Db, personId: string): Promise<void> {
     tx,
     SQL`update mails m set data = m.data #- '{appointment,statusReason}'
           from appointments a
-         where a.id = m.appointment_id and ${personId}::uuid in (a.doctor_id, a.patient_id) and m.data #>> '{appointment,statusReason}' is not null`
+         where a.id = m.appointment_id and ${personId}::uuid in (a.doctor_id, a.patient_id) and m.data #>> '{appointment,statusReason}' is not null
+           and m.data #>> '{appointment,actor,role}' is distinct from 'system'`
   )
 }

@@ -2,7 +2,8 @@ import type { Db } from '#platform/db'
 import type { Event } from '#platform/events'
 import { NotYet } from '#platform/inbox'
 import { enqueue, scrubMailsOf } from '../mails/queries.ts'
-import { dropDeadLettersAbout, findPeople, forget, NOT_KNOWN_YET, neverKnown, type Person, remember, wakeWaiting } from './queries.ts'
+import { findPeople, forget, lockPerson, NOT_KNOWN_YET, neverKnown, type Person, remember, wakeWaiting } from './queries.ts'
+import { lockWaiting, scrubDeadLetters, scrubWaiting } from './scrub.ts'
 
 /** Keeps name and address of somebody who registered or changed, and wakes the events that waited for them. */
 export async function rememberPerson(tx: Db, { data }: Event<'healthmed.user.registered.v1' | 'healthmed.user.updated.v1'>) {
@@ -14,10 +15,13 @@ export async function rememberPerson(tx: Db, { data }: Event<'healthmed.user.reg
 export async function forgetPerson(tx: Db, event: Event<'healthmed.user.erased.v1'>) {
   const { id, role, version } = event.data
   const now = new Date(event.time)
+  await lockWaiting(tx, id)
+  await lockPerson(tx, id)
   await neverKnown(tx, id, role, version, now)
   const person = await forget(tx, id, version, now)
   await scrubMailsOf(tx, id)
-  await dropDeadLettersAbout(tx, id)
+  await scrubWaiting(tx, id)
+  await scrubDeadLetters(tx, id)
   // to an address that was never verified nothing more is written
   if (person && event.data.reason !== 'unverified')
     await enqueue(tx, event, [{ template: 'account_erased', recipientId: id, data: { farewell: person } }])

@@ -31,16 +31,24 @@ export const remember = (tx: Db, user: UserSnapshot) =>
            and (people.version < excluded.version or (people.version = excluded.version and people.verified <> excluded.verified))`
   )
 
-/** Finds the people that are known among `ids`, erased ones included. */
+/**
+ * Finds the people that are known among `ids`, erased ones included. Who is not erased stays so until the transaction ends: an erasure waits for it, and
+ * takes away what it wrote.
+ */
 export const findPeople = (db: Db, ids: string[]) => findTogether(db, ids)
 const findTogether = batchedOn(async (db: Db, asked: string[][]): Promise<Person[][]> => {
-  const found = await rows<Person>(
-    db,
-    SQL`select id, role, name, email, verified, locale, timezone, crm from people where id = any(${[...new Set(asked.flat())]}::uuid[])`
-  )
+  const ids = [...new Set(asked.flat())].sort()
+  // both are on their way before the first has answered, and the second sees what the locks waited for
+  const [, found] = await Promise.all([
+    run(db, SQL`select pg_advisory_xact_lock_shared(hashtextextended(id, 7)) from unnest(${ids}::text[]) as id`),
+    rows<Person>(db, SQL`select id, role, name, email, verified, locale, timezone, crm from people where id = any(${ids}::uuid[])`)
+  ])
   const byId = new Map(found.map((person) => [person.id, person]))
   return asked.map((ids) => ids.flatMap((id) => byId.get(id) ?? []))
 })
+
+/** Waits for all who are writing something about a person (`findPeople`), and keeps others from it until the transaction ends. */
+export const lockPerson = (tx: Db, id: string) => run(tx, SQL`select pg_advisory_xact_lock(hashtextextended(${id}, 7))`)
 
 /** Takes name and address away for good and gives them back a last time; undefined where there is nobody, or nobody any more. */
 export const forget = (tx: Db, id: string, version: number, now: Date) =>
@@ -60,10 +68,6 @@ export const neverKnown = (tx: Db, id: string, role: string, version: number, no
     SQL`insert into people (id, role, locale, timezone, version, erased_at)
         values (${id}, ${role}, 'pt-BR', 'Etc/UTC', ${version}::int, ${now}) on conflict do nothing`
   )
-
-/** Takes away what stands about a person among the messages that could not be processed. */
-export const dropDeadLettersAbout = (tx: Db, id: string) =>
-  run(tx, SQL`delete from dead_letters where type like 'healthmed.user.%' and position(convert_to(${id}, 'UTF8') in content) > 0`)
 
 /** Wakes events that wait for this person to become known. */
 export const wakeWaiting = (tx: Db) =>
