@@ -45,7 +45,7 @@ test('it becomes ready, and on SIGTERM stops in order and ends with 0', async ()
     const state = (await answer?.json()) as { checks: Record<string, string> } | undefined
     return state?.checks.broker === 'up' && state.checks.keys === 'up' && state
   })
-  expect(ready).toEqual({ status: 'up', checks: { database: 'up', broker: 'up', smtp: 'up', keys: 'up' } } as never)
+  expect(ready).toEqual({ status: 'up', checks: { database: 'up', broker: 'up', consumers: 'up', smtp: 'up', keys: 'up' } } as never)
   const metrics = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text()
   expect(metrics).toContain('healthmed_mails_waiting')
   expect(metrics).toContain('healthmed_reminders_total{outcome="dropped"} 0\n')
