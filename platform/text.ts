@@ -27,6 +27,9 @@ const topLevel = new Set([
 ])
 /** Abbreviations of titles that are also spelled like a domain. */
 const titles = new Set(['m.sc', 'b.sc', 'd.sc', 'dr.med'])
+/** What is read as a dot, beside what Unicode itself counts as one. The middle dot of Catalan (`l·l`) is none. */
+const lookalikes =
+  /[\u3002\uff61\u0660\u06d4\u06f0\u0701\u0702\u2027\u2219\u22c5\u2e31\u2e33\u30fb\ua4f8\ua60e]|(?<!l)\u00b7|\u00b7(?!l)|[([{]\s*\.\s*[)\]}]/gu
 const dottedWord = /[\p{L}\p{M}\p{N}-]+(?:\.[\p{L}\p{M}\p{N}-]+)+/gu
 
 /**
@@ -35,11 +38,8 @@ const dottedWord = /[\p{L}\p{M}\p{N}-]+(?:\.[\p{L}\p{M}\p{N}-]+)+/gu
  */
 export function hasLink(text: string): boolean {
   // nearly every name: letters and what stands between them
-  if (!/[^\p{L}\p{M} ,'’-]/u.test(text)) return false
-  const plain = text
-    .normalize('NFKC')
-    .replace(/[\u3002\uff61]/g, '.')
-    .toLowerCase()
+  if (!/[^\p{L}\p{M} ,'’-]|\ua4f8/u.test(text)) return false
+  const plain = text.normalize('NFKC').toLowerCase().replace(lookalikes, '.')
   if (/:\s*\/\s*\/|\bh(tt|xx)ps?\s*:|\bwww\d*\s*\./.test(plain)) return true
   return (plain.match(dottedWord) ?? []).some((word) => {
     if (titles.has(word)) return false
