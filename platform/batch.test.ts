@@ -120,3 +120,43 @@ test('each transaction has batches of its own', async () => {
     ['b', [2]]
   ])
 })
+
+test('an item that makes its batch fail fails alone, and costs few tries more', async () => {
+  let tries = 0
+  const ask = batched(async (items: number[]) => {
+    tries++
+    if (items.includes(13)) throw new Error('not this one')
+    return items.map((item) => item * 10)
+  })
+  const outcomes = await Promise.allSettled(Array.from({ length: 100 }, (_, item) => ask(item)))
+  for (const [item, outcome] of outcomes.entries())
+    expect([item, outcome]).toEqual([
+      item,
+      item === 13 ? { status: 'rejected', reason: new Error('not this one') } : { status: 'fulfilled', value: item * 10 }
+    ])
+  expect(tries).toBeLessThanOrEqual(15)
+})
+
+test.each(['CONNECTION_CLOSED', 'ECONNREFUSED', 'CONNECT_TIMEOUT'])(
+  'what is away (%s) is asked once for all, and not for each',
+  async (code) => {
+    let tries = 0
+    const ask = batched(async () => {
+      tries++
+      throw Object.assign(new Error('away'), { code })
+    })
+    const outcomes = await Promise.allSettled([1, 2, 3, 4].map(ask))
+    expect([tries, outcomes.map(({ status }) => status)]).toEqual([1, ['rejected', 'rejected', 'rejected', 'rejected']])
+  }
+)
+
+test('in a transaction, which does nothing more after its first failure, each is told the reason', async () => {
+  let tries = 0
+  const ask = batchedOn(async (_: { name: string }, items: number[]) => {
+    tries++
+    throw new Error(`no ${items}`)
+  })
+  const tx = { name: 'tx' }
+  const outcomes = await Promise.allSettled([ask(tx, 1), ask(tx, 2)])
+  expect([tries, outcomes.map((outcome) => outcome.status === 'rejected' && outcome.reason.message)]).toEqual([1, ['no 1,2', 'no 1,2']])
+})

@@ -158,6 +158,21 @@ export const inQueue = <Row extends object>(sql: Sql, statement: SQLStatement): 
 /** Whether the database itself refused, so that its SQLSTATE may be asked. */
 export const isPostgresError = (error: unknown): error is postgres.PostgresError => error instanceof Error && error.name === 'PostgresError'
 
+/** What the driver, the network and PostgreSQL itself say of a database that is away: it starts, stops, or has no place left. */
+const away = /^(CONNECTION_\w+|CONNECT_TIMEOUT|ECONNREFUSED|ECONNRESET|ENOTFOUND|08\w{3}|57P0[123]|53300)$/
+
+/** Whether the database could not be reached, so that the same may go well later. */
+export const isAway = (error: unknown): boolean => away.test(String((error as { code?: unknown } | null)?.code))
+
+/** Whether a value that was sent is none that the database takes: out of range, malformed, or text that it cannot store. No further try mends it. */
+export const isBadValue = (error: unknown): boolean => isPostgresError(error) && error.code.startsWith('22')
+
+/**
+ * Whether one of several items may be the cause, through its values or through code that stumbled over it. A database that is away, busy or told to stop
+ * fails for each of them alike.
+ */
+export const isOfOneItem = (error: unknown): boolean => (isPostgresError(error) ? /^(22|23|P0)/.test(error.code) : !isAway(error))
+
 /** The problem that a violated constraint is named after, else the error as it was. */
 export const asProblem = (error: unknown): unknown =>
   isPostgresError(error) && isCode(error.constraint_name) ? new Problem(error.constraint_name) : error

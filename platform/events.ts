@@ -1,11 +1,12 @@
 import { type Static, type TProperties, Type } from '@sinclair/typebox'
+import { Instant, Uuid } from './schema.ts'
 
 /*
  * Every event that crosses a service border, CloudEvents 1.0 in JSON. Ids only, but for `user.*`, which carries what scheduling (names) and the
  * notifier (addresses) keep. An unknown field is ignored, a missing one sends the message to the dead letters. A breaking change is a new `.vN`.
  */
-const Id = Type.String({ minLength: 36, maxLength: 36 })
-const Moment = Type.String({ minLength: 20 })
+const Id = Type.String({ pattern: Uuid.pattern as string })
+const Moment = Type.String({ pattern: Instant.pattern as string })
 const nullable = <T extends Parameters<typeof Type.Union>[0][number]>(schema: T) => Type.Union([schema, Type.Null()])
 const data = <P extends TProperties>(properties: P) => Type.Object(properties)
 

@@ -1,5 +1,6 @@
 import { type AnyElysia, Elysia, type ElysiaConfig, type ValidationError } from 'elysia'
 import { CLOSE, isJson, isTooLarge, maxRequestBodySize, readChunks } from './body.ts'
+import { isAway } from './db.ts'
 import { fieldErrorsOf } from './field-errors.ts'
 import { readJson, unstorable } from './json.ts'
 import { currentTrace, describeError, log, requestIdFrom, type Trace, traced } from './log.ts'
@@ -45,13 +46,9 @@ export function asProblem(error: unknown, code: string): Problem {
   if (code === 'VALIDATION') return ofValidation(error as ValidationError)
   const inner = (error as { error?: unknown } | null)?.error
   if (inner instanceof Problem) return inner
-  if (away.test(String((error as { code?: unknown } | null)?.code)))
-    return new Problem('upstream_unavailable', undefined, { retryAfter: 2 })
+  if (isAway(error)) return new Problem('upstream_unavailable', undefined, { retryAfter: 2 })
   return new Problem('internal_error')
 }
-
-/** What the driver, the network and PostgreSQL itself say of a database that is not to be had: it starts, stops, or has no place left. */
-const away = /^(CONNECTION_\w+|CONNECT_TIMEOUT|ECONNREFUSED|ECONNRESET|ENOTFOUND|08\w{3}|57P0[123]|53300)$/
 
 function ofValidation(error: ValidationError): Problem {
   if (error.type === 'response') return new Problem('internal_error')

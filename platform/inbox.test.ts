@@ -266,3 +266,33 @@ test('what an event costs does not grow with those that wait, though the planner
   expect(asked).toBeGreaterThanOrEqual(EVENTS)
   expect(read).toBeLessThan(EVENTS * 10)
 })
+
+test.each<[what: string, bend: (good: Event<'healthmed.doctor.approved.v1'>) => object]>([
+  ['a text that no column can hold', (good) => ({ ...good, requestid: 'a\0b' })],
+  ['half a surrogate pair', (good) => ({ ...good, extra: '\ud800' })],
+  ['an id of dashes', (good) => ({ ...good, id: '-'.repeat(36) })],
+  ['a subject of dashes', (good) => ({ ...good, subject: '-'.repeat(36), data: { id: '-'.repeat(36) } })],
+  ['a moment of no year', (good) => ({ ...good, time: 'not a time, but long' })]
+])('a message with %s ends as a dead letter, and those that came with it have their effects', async (_, bend) => {
+  const good = Array.from({ length: 10 }, () => event())
+  const bad = bend(event()) as Event<'healthmed.doctor.approved.v1'>
+  await Promise.all([...good.slice(0, 5), bad, ...good.slice(5)].map((one) => bus.publish(one)))
+  for (const one of good) await eventually(async () => (await effectsOf(one)).length === 1)
+  await eventually(() => letters.length === 1)
+})
+
+test('an event that the database cannot store, and can never take in, ends as a dead letter and blocks nobody', async () => {
+  const good = Array.from({ length: 10 }, () => event())
+  const bad = event()
+  manners.set(bad.subject, async (tx) => {
+    await rows(tx, SQL`select ${'x\0'}::text as text`)
+  })
+  // a row that is to wait cannot be written for it either
+  const owner = connect(database.ownerUrl, { name: 'test', max: 1 })
+  await owner.unsafe(
+    `alter table inbox add constraint storable check (1 / (case when event_id = '${bad.id}' then 0 else 1 end) = 1) not valid`
+  )
+  await Promise.all([...good.slice(0, 5), bad, ...good.slice(5)].map((one) => bus.publish(one)))
+  for (const one of good) await eventually(async () => (await effectsOf(one)).length === 1)
+  await eventually(() => letters.length === 1)
+})

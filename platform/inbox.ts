@@ -3,10 +3,12 @@ import type { ConsumeMessage } from 'amqplib'
 import SQL from 'sql-template-strings'
 import { batched } from './batch.ts'
 import type { Bus, Subscription } from './bus.ts'
-import { type Db, maybeOne, rows, run, type Sql, transaction } from './db.ts'
+import { type Db, isAway, isBadValue, maybeOne, rows, run, type Sql, transaction } from './db.ts'
 import { Envelope, type Event, type EventType, events, isEventType, sourceOf } from './events.ts'
+import { readJson } from './json.ts'
 import { describeError, log, traced } from './log.ts'
 import { counter } from './metrics.ts'
+import { Problem } from './problem.ts'
 import { openSpan, spanned } from './spans.ts'
 
 /*
@@ -46,9 +48,10 @@ const APART_MS = 100
 function readEvent(content: Buffer, handlers: Handlers): Event | Unprocessable {
   let event: unknown
   try {
-    event = JSON.parse(content.toString())
-  } catch {
-    return new Unprocessable('the message is not JSON')
+    event = readJson(content)
+  } catch (error) {
+    const holdsNul = error instanceof Problem && error.code === 'validation_failed'
+    return new Unprocessable(holdsNul ? 'the message holds a character that no column of text takes' : 'the message is not JSON')
   }
   const [wrong] = Value.Errors(Envelope, event)
   if (wrong) return new Unprocessable(`the envelope is not valid at ${wrong.path || '/'}`)
@@ -100,11 +103,15 @@ export function consumerOf(sql: Sql, service: string, handlers: Handlers, prefet
   let stopped = false
 
   const inOrder = lineUp()
-  const takeInTogether = batched((events: Event[]) => takeIn(sql, handlers, events), { most: prefetch, apartMs: APART_MS })
+  const takeInTogether = batched((events: Event[]) => takeIn(sql, handlers, events), {
+    most: prefetch,
+    apartMs: APART_MS,
+    mayBeOne: (error) => !isAway(error)
+  })
 
   async function onMessage(message: ConsumeMessage, ack: () => void) {
     const event = readEvent(message.content, handlers)
-    const takeOver = event instanceof Unprocessable ? () => putAside(message, event.message) : () => takeInTogether(event)
+    let takeOver = event instanceof Unprocessable ? () => putAside(message, event.message) : () => takeInTogether(event)
     const subject = event instanceof Unprocessable ? '' : event.subject
     await inOrder(subject, async () => {
       for (let wait = 200; !stopped; wait = Math.min(wait * 2, 5_000)) {
@@ -113,6 +120,8 @@ export function consumerOf(sql: Sql, service: string, handlers: Handlers, prefet
           return ack()
         } catch (error) {
           log.error(describeError(error), 'event not taken in, trying again')
+          // not even a row that waits for another try can hold it: it would block its subject, and a place of the prefetch, for good
+          if (isBadValue(error)) takeOver = () => putAside(message, 'the database cannot store the event')
         }
         // the database or the broker is away: the message stays unacknowledged, the prefetch holds the rest back
         await Bun.sleep(wait)
@@ -174,8 +183,8 @@ const takeInAll = (sql: Sql, handlers: Handlers, events: Event[]): Promise<Set<s
   })
 
 /**
- * Takes in events of different subjects at once; where that fails, each by itself, so that one bad event holds no other up. A failed effect leaves a row
- * that says when it is tried again.
+ * Takes in events of different subjects at once; throws where that fails, so that each is taken in by itself and one bad event holds no other up. The
+ * failed effect of an event alone leaves a row that says when it is tried again.
  */
 async function takeIn(sql: Sql, handlers: Handlers, events: Event[]): Promise<undefined[]> {
   const erasures = events.filter(({ type }) => type === 'healthmed.user.erased.v1')
@@ -196,11 +205,9 @@ async function takeIn(sql: Sql, handlers: Handlers, events: Event[]): Promise<un
     }
   } catch (error) {
     const [event, ...others] = events
-    if (others.length > 0) await Promise.all(events.map((one) => takeIn(sql, handlers, [one])))
-    else if (event) {
-      log.warn({ event: event.id, type: event.type, ...describeError(error) }, 'event failed, it is tried again')
-      await lay(sql, event, 1, reasonOf(error))
-    }
+    if (others.length > 0 || !event) throw error
+    log.warn({ event: event.id, type: event.type, ...describeError(error) }, 'event failed, it is tried again')
+    await lay(sql, event, 1, reasonOf(error))
   }
   return events.map(() => undefined)
 }

@@ -144,11 +144,12 @@ async function handBack(sql: Sql, token: string, refused: (Row & { reason: strin
     sql,
     token,
     refused.map(({ seq }) => seq),
-    refused.map((row) => row.reason)
+    refused.map((row) => row.reason.replaceAll('\0', ''))
   )
 }
 
-const publish = (row: Row, bus: Bus, source: string): Promise<void> => {
+/** Async, so that a row that is no event makes nothing but itself fail. */
+const publish = async (row: Row, bus: Bus, source: string): Promise<void> => {
   const span = openSpan('producer', `publish ${row.type}`, row.traceparent, {
     'messaging.system': 'rabbitmq',
     'messaging.message.id': row.id

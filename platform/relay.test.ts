@@ -285,3 +285,25 @@ test.each([
   expect(read).toBeGreaterThanOrEqual(EVENTS)
   expect(read).toBeLessThan(EVENTS * 10)
 })
+
+test('a row that is no event fails alone, and the others of its batch go out', async () => {
+  const ids: string[] = []
+  const subjects = Array.from({ length: 5 }, () => Bun.randomUUIDv7())
+  for (const subject of subjects) {
+    await announce(database.sql, 'healthmed.doctor.approved.v1', subject, { id: subject })
+    ids.push((await one<{ id: string }>(database.sql, SQL`select id from outbox where subject = ${subject}`)).id)
+  }
+  await run(database.sql, SQL`update outbox set created_at = 'infinity' where subject = ${subjects[1]}`)
+  await relay()
+  const good = ids.filter((_, nth) => nth !== 1).sort()
+  await eventually(() => arrived.length >= 4)
+  expect([...new Set(arrived)].sort()).toEqual(good)
+  const bad = await eventually(async () => {
+    const row = await one<{ lastError: string | null; sentAt: Date | null }>(
+      database.sql,
+      SQL`select last_error, sent_at from outbox where subject = ${subjects[1]}`
+    )
+    return row.lastError !== null && row
+  })
+  expect(bad.sentAt).toBeNull()
+})

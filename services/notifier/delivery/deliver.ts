@@ -1,5 +1,5 @@
-import { batched } from '#platform/batch'
-import type { Sql } from '#platform/db'
+import { batched, eachOrAlone } from '#platform/batch'
+import { isOfOneItem, type Sql } from '#platform/db'
 import { describeError, log } from '#platform/log'
 import { gauge } from '#platform/metrics'
 import { composed } from '../mails/queries.ts'
@@ -38,11 +38,18 @@ async function settleSurely({ sql, worker }: Needs, ended: Ended[]): Promise<boo
     try {
       return await settle(sql, worker, ended)
     } catch (error) {
-      if (wait > SETTLE_LAST_MS) throw error
+      // what is the fault of one mail alone comes back for each by itself
+      if (wait > SETTLE_LAST_MS || isOfOneItem(error)) throw error
       log.warn(describeError(error), 'mails could not be settled, trying again')
       await Bun.sleep(wait)
     }
   }
+}
+
+/** Reads mails in the order of their ids; undefined for one that is gone. */
+async function readMails(sql: Sql, ids: string[]): Promise<(Claimed | undefined)[]> {
+  const mails = new Map((await readClaimed(sql, ids)).map((mail) => [mail.id, mail]))
+  return ids.map((id) => mails.get(id))
 }
 
 /**
@@ -53,10 +60,7 @@ export function startDelivery(needs: Needs, connections: number): Delivery {
   const { sql, smtp, worker, clock } = needs
   const now = () => new Date(clock().epochMilliseconds)
   const sending = { ...needs, settle: batched((ended: Ended[]) => settleSurely(needs, ended), { apartMs: SETTLED_APART_MS }) }
-  const readAgain = batched(async (ids: string[]) => {
-    const mails = new Map((await readClaimed(sql, ids)).map((mail) => [mail.id, mail]))
-    return ids.map((id) => mails.get(id))
-  })
+  const readAgain = batched((ids: string[]) => readMails(sql, ids))
   const underWay = new Map<string, Promise<void>>()
   let ready: { mail: Claimed; readAt: number }[] = []
   let onWire = 0
@@ -124,11 +128,13 @@ export function startDelivery(needs: Needs, connections: number): Delivery {
     from = new Date(Math.min(...claimed.map(({ wasDueAt }) => wasDueAt.getTime())))
     const readAt = performance.now()
     // a machine that slept, or a clock that was set, ends the leases of mails that are here already
-    const mails = await readClaimed(
-      sql,
-      claimed.flatMap(({ id }) => (held().includes(id) ? [] : id))
-    )
-    ready.push(...mails.map((mail) => ({ mail, readAt })))
+    const ids = claimed.flatMap(({ id }) => (held().includes(id) ? [] : id))
+    const mails = await eachOrAlone((some: string[]) => readMails(sql, some), ids)
+    // one that cannot be read is claimed again when its lease is over, and holds no other up
+    for (const [index, outcome] of mails.entries()) {
+      if (outcome.status === 'rejected') log.error({ mail: ids[index], ...describeError(outcome.reason) }, 'a mail could not be read')
+      else if (outcome.value) ready.push({ mail: outcome.value, readAt })
+    }
     pump()
   }
 

@@ -127,7 +127,7 @@ export async function settle(db: Db, worker: string, ended: Ended[]): Promise<bo
         ended as materialized (
           select e.id, e.result, e.reply, e.due_at::timestamptz, e.at::timestamptz
             from unnest(${ids}::uuid[], ${ended.map(({ outcome }) => outcome.result)}::text[],
-                        ${ended.map(({ outcome }) => outcome.reply)}::text[], ${dueAt}::text[],
+                        ${ended.map(({ outcome }) => outcome.reply.replaceAll('\0', ''))}::text[], ${dueAt}::text[],
                         ${ended.map(({ now }) => now.toISOString())}::text[]) as e(id, result, reply, due_at, at)),
         settled as (
           update mails set status = case e.result when 'refused' then 'pending' else e.result end, lease_token = null,

@@ -66,3 +66,41 @@ test('a mail that was taken is not sent again because the database failed when t
   expect([sent.map(({ attempts }) => attempts), rig.sink.to(patient.email).length]).toEqual([[1], 1])
   expect(tries).toBeGreaterThan(2)
 })
+
+test('an answer of a mail server that no column can hold is written down without what it cannot, and with the others', async () => {
+  const worker = crypto.randomUUID()
+  const ids = Array.from({ length: 5 }, () => Bun.randomUUIDv7())
+  await run(
+    other,
+    SQL`insert into mails (id, event_id, event_type, event_at, template, recipient_id, data, status, request_id, traceparent, lease_token, due_at, created_at)
+        select id, gen_random_uuid(), 'test', now(), 'reminder_1h', gen_random_uuid(), '{}', 'sending', 'r', 't', ${worker}::uuid, now() + interval '1 hour', now()
+          from unnest(${ids}::uuid[]) as id`
+  )
+  const ended = ids.map(
+    (id, nth): Ended => ({ id, outcome: { result: 'failed', reply: nth === 2 ? '550 \0no\0' : '550 no' }, now: new Date() })
+  )
+  expect(await settle(other, worker, ended)).toEqual(ids.map(() => true))
+  const kept = await rows<{ lastError: string }>(other, SQL`select last_error from mails where id = any(${ids}::uuid[])`)
+  expect(kept.map(({ lastError }) => lastError)).toEqual(ids.map(() => '550 no'))
+})
+
+test('a claimed mail that cannot be read holds no other up', async () => {
+  const people = [somePatient(), somePatient(), somePatient()]
+  for (const person of people) await rig.publish(someEvent('healthmed.user.registered.v1', person))
+  await eventually(
+    async () => (await rows(other, SQL`select 1 from people where id = any(${people.map(({ id }) => id)}::uuid[])`)).length === 3
+  )
+  const bad = Bun.randomUUIDv7()
+  const mails = [
+    { id: bad, to: bad, data: { offer: { doctorId: 'nobody' } } },
+    ...people.map(({ id }) => ({ id: Bun.randomUUIDv7(), to: id, data: {} }))
+  ]
+  await run(
+    other,
+    SQL`insert into mails (id, event_id, event_type, event_at, template, recipient_id, data, request_id, traceparent, due_at, created_at)
+        select id, gen_random_uuid(), 'test', now(), 'doctor_approved', "to", data, 'r', 't', now(), now()
+          from jsonb_to_recordset(${{ mails }}::jsonb -> 'mails') as m(id uuid, "to" uuid, data jsonb)`
+  )
+  for (const { email } of people) await rig.mailsTo(email, 1)
+  await run(other, SQL`delete from mails where id = ${bad}`)
+})

@@ -41,11 +41,18 @@ export type Due = {
   patientId: string
 }
 
-/** Takes reminders that are due out of the table, each in one process alone. */
-export const takeDue = (tx: Db, now: Date, limit: number) =>
+/** The ids of reminders that are due, the longest due first. */
+export const findDue = async (db: Db, now: Date, limit: number): Promise<string[]> =>
+  (await rows<{ id: string }>(db, SQL`select id from reminders where due_at <= ${now} order by due_at limit ${limit}::int`)).map(
+    ({ id }) => id
+  )
+
+/** Takes reminders that are due out of the table, each in one process alone; of those with these ids where some are named. */
+export const takeDue = (tx: Db, now: Date, limit: number, ids: string[] | null = null) =>
   rows<Due>(
     tx,
-    SQL`with due as materialized (select id from reminders where due_at <= ${now} order by due_at limit ${limit}::int for update skip locked),
+    SQL`with due as materialized (select id from reminders where due_at <= ${now} and (${ids}::uuid[] is null or id = any(${ids}::uuid[]))
+               order by due_at limit ${limit}::int for update skip locked),
              taken as (delete from reminders using due where reminders.id = due.id returning reminders.*)
         select t.id, t.lead_minutes, t.appointment_id, a.version, a.status, a.start_at, a.end_at, a.timezone, a.doctor_id, a.patient_id
           from taken t join appointments a on a.id = t.appointment_id`

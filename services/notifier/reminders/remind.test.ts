@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import SQL from 'sql-template-strings'
-import { rows } from '#platform/db'
+import { rows, run } from '#platform/db'
 import type { AppointmentSnapshot, EventType, UserSnapshot } from '#platform/events'
 import { eventually } from '#platform/testing'
 import { type Rig, someAppointment, someDoctor, someEvent, somePatient, startRig } from '../testing.ts'
@@ -135,4 +135,15 @@ test('a reminder that waits for its server when the appointment is cancelled nev
   await eventually(() => rig.sink.to(patient.email).some(({ parsed }) => parsed.subject?.startsWith('Consulta cancelada')))
   expect(remindersSent(patient)).toBe(0)
   expect(remindersSent(doctor)).toBe(1)
+})
+
+test('a reminder that cannot become a mail holds no other up', async () => {
+  const start = '2027-01-20T11:00:00Z'
+  const [bad, good] = [await confirmed(booking, { start }), await confirmed(booking, { start })]
+  // longest due, so that it is taken first
+  await run(rig.sql, SQL`update appointments set end_at = 'infinity' where id = ${bad.visit.id}`)
+  await run(rig.sql, SQL`update reminders set due_at = due_at - interval '1 minute' where appointment_id = ${bad.visit.id}`)
+  await at('2027-01-19T11:00:00Z')
+  expect(await remindersTo(good.patient)).toEqual(['reminder_24h'])
+  expect(await remindersTo(bad.patient)).toEqual([])
 })

@@ -1,10 +1,10 @@
-import { type Sql, transaction } from '#platform/db'
+import { isOfOneItem, type Sql, transaction } from '#platform/db'
 import { describeError, log } from '#platform/log'
 import { counter, fromZero } from '#platform/metrics'
 import { currentOrNewTrace } from '#platform/outbox'
 import type { Template } from '../mails/model.ts'
 import { enqueue } from '../mails/queries.ts'
-import { type Due, takeDue } from './queries.ts'
+import { type Due, findDue, takeDue } from './queries.ts'
 
 const EVERY_MS = 1_000
 const BATCH = 100
@@ -40,12 +40,27 @@ export function startReminding(sql: Sql, clock: () => Temporal.Instant): { stop:
 }
 
 /**
- * Takes the reminders that are due and writes both parties a mail, in one transaction; gives how many it took. One that is late, since nobody was
- * there to send it, is sent as long as the visit has not begun, and dropped and counted afterwards.
+ * Takes the reminders that are due and writes both parties a mail, in one transaction; gives how many it took. Where that fails, each is taken in a
+ * transaction of its own, so that one that cannot become a mail holds no other up.
  */
-export function remind(sql: Sql, now: Temporal.Instant): Promise<number> {
+export async function remind(sql: Sql, now: Temporal.Instant): Promise<number> {
+  try {
+    return await remindTogether(sql, now)
+  } catch (error) {
+    if (!isOfOneItem(error)) throw error
+    const ids = await findDue(sql, new Date(now.epochMilliseconds), BATCH)
+    for (const id of ids)
+      await remindTogether(sql, now, [id]).catch((reason) => log.error({ reminder: id, ...describeError(reason) }, 'a reminder failed'))
+    return 0
+  }
+}
+
+/**
+ * One that is late, since nobody was there to send it, is sent as long as the visit has not begun, and dropped and counted afterwards.
+ */
+function remindTogether(sql: Sql, now: Temporal.Instant, ids: string[] | null = null): Promise<number> {
   return transaction(sql, async (tx) => {
-    const due = await takeDue(tx, new Date(now.epochMilliseconds), BATCH)
+    const due = await takeDue(tx, new Date(now.epochMilliseconds), BATCH, ids)
     for (const reminder of due) {
       const template = templates[reminder.leadMinutes]
       const outcome = reminder.status === 'confirmed' && template && reminder.startAt.getTime() > now.epochMilliseconds ? 'sent' : 'dropped'

@@ -1,5 +1,5 @@
 import SQL from 'sql-template-strings'
-import { rows, run, type Sql, transaction } from '#platform/db'
+import { isOfOneItem, rows, run, type Sql, transaction } from '#platform/db'
 import { describeError, log } from '#platform/log'
 import { passOn } from '../waitlist/offer.ts'
 import { apply } from './change.ts'
@@ -9,12 +9,29 @@ const BATCH = 50
 
 /** Ends what has run out: requests that nobody answered in time become `expired`, holds are released and pass on. Any replica may run it. Gives the number. */
 export async function expireDue(sql: Sql, now: Temporal.Instant): Promise<number> {
+  try {
+    return await expireTogether(sql, now)
+  } catch (error) {
+    if (!isOfOneItem(error)) throw error
+    // one may have spoilt it for all: each by itself
+    const due = await rows<{ id: string }>(
+      sql,
+      SQL`select id from appointments where status in ('held', 'requested') and expires_at <= ${new Date(now.epochMilliseconds)}::timestamptz
+           order by expires_at limit ${BATCH}`
+    )
+    for (const { id } of due)
+      await expireTogether(sql, now, id).catch((reason) => log.error({ appointment: id, ...describeError(reason) }, 'one could not expire'))
+    return 0
+  }
+}
+
+async function expireTogether(sql: Sql, now: Temporal.Instant, only: string | null = null): Promise<number> {
   const at = new Date(now.epochMilliseconds)
   return transaction(sql, async (tx) => {
     const due = await rows<{ id: string; status: 'held' | 'requested'; doctorId: string; start: Date }>(
       tx,
       SQL`select id, status, doctor_id, lower(during) as start from appointments
-           where status in ('held', 'requested') and expires_at <= ${at}::timestamptz
+           where status in ('held', 'requested') and expires_at <= ${at}::timestamptz and (${only}::uuid is null or id = ${only}::uuid)
            order by expires_at limit ${BATCH} for update skip locked`
     )
     for (const { id, status, doctorId, start } of due) {

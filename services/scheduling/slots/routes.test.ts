@@ -97,3 +97,14 @@ test('the earliest slots of a specialty come over all its doctors, soonest first
   expect(outcome(await rig.call('GET', '/v1/slots'))).toBe('422 validation_failed')
   expect(outcome(await earliest('&from=2027-01-01&to=2027-03-04'))).toBe('422 range_too_long')
 })
+
+test('of calendars that are read together, one that cannot be read fails alone', async () => {
+  const [at, never] = [new Date('2027-01-05T12:00:00Z'), new Date(8.64e15)]
+  const ask = (from: Date, to: Date) => readCalendar(rig.sql, doctor.id, { from, to, now: at })
+  const good = Array.from({ length: 40 }, () => ask(at, at))
+  // beyond what a column of instants holds, and a range that ends before it begins
+  const bad = [ask(never, never), ask(at, new Date(0))]
+  const outcomes = await Promise.allSettled([...good.slice(0, 20), ...bad, ...good.slice(20)])
+  expect(outcomes.filter(({ status }) => status === 'rejected')).toHaveLength(2)
+  expect((await Promise.all(good)).map((calendar) => calendar?.id)).toEqual(good.map(() => doctor.id))
+})
