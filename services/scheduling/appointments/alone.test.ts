@@ -19,7 +19,7 @@ test('of claims that go together, one that cannot be made fails alone', async ()
     const { id, name } = patients[nth] as (typeof patients)[number]
     // a name that no column takes
     const caller = { id, name: nth === 2 ? 'a\0b' : name, role: 'patient', emailVerified: true, sid: '', expiresAt: 0 } as unknown as Caller
-    const rules = { now: rig.now, limits: { perSpecialty: 9, inAll: 9 }, verification: 'optional' as const }
+    const rules = { now: rig.now, limits: { perSpecialty: 9, inAll: 9 }, verification: 'optional' as const, client: null }
     return book(rig.sql, caller, { doctorId: doctor.id, start: `${day}T13:00:00Z` }, rules)
   })
   const outcomes = await Promise.allSettled(claims)
