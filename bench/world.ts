@@ -2,6 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connect, type Sql } from '#platform/db'
+import { openKeyRing } from '#platform/key-ring'
 import { freePort } from '#platform/ports'
 import { roleUrl, type Schema } from '#platform/provision'
 import { type Local, localSystem } from '../dev/local.ts'
@@ -105,7 +106,9 @@ async function untilReady(output: ReadableStream<Uint8Array>): Promise<string> {
 
 async function sign(sql: Sql, { secrets }: Local, ids: string[], role: 'patient' | 'doctor'): Promise<string[]> {
   const now = Temporal.Now.instant()
-  const keys = await openKeys(sql, sealOf(secrets.encryptionKey, secrets.indexKey), () => now)
+  const ring = await openKeyRing(sql, secrets.encryptionKey, () => now)
+  ring.stop()
+  const keys = await openKeys(sql, sealOf(ring, secrets.indexKey, secrets.eventKeys.auth), () => now)
   keys.stop()
   const tokens: string[] = []
   for (const id of ids) {

@@ -3,7 +3,7 @@ import { freePort } from '#platform/ports'
 import type { Schema } from '#platform/provision'
 import { type Running, run, untilReady } from './process.ts'
 import type { Registry } from './registry.ts'
-import type { Secrets } from './secrets.ts'
+import { keySettings, type Secrets } from './secrets.ts'
 import { environmentFor, type Name, type StartSettings } from './start-settings.ts'
 
 const root = join(import.meta.dir, '..')
@@ -58,12 +58,11 @@ export async function planServices({ settings, secrets, databaseUrl, brokerUrl, 
   })
   return [
     service('auth', auth, {
-      ENCRYPTION_KEY: secrets.encryptionKey,
-      INDEX_KEY: secrets.indexKey,
+      ...keySettings('auth', secrets),
       ADMIN_PASSWORD: secrets.adminPassword
     }),
-    service('scheduling', scheduling, { ...allocation, INDEX_KEY: secrets.indexKey }),
-    service('notifier', notifier, { SMTP_URL: smtpUrl }),
+    service('scheduling', scheduling, { ...allocation, ...keySettings('scheduling', secrets) }),
+    service('notifier', notifier, { ...keySettings('notifier', secrets), SMTP_URL: smtpUrl }),
     {
       name: 'gateway',
       url: local(settings.PORT, host),

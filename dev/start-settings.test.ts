@@ -36,6 +36,8 @@ async function environmentsFor(given: Record<string, string>) {
       brokerPasswords: { auth: 'a', scheduling: 's', notifier: 'n' },
       encryptionKey: 'a'.repeat(64),
       indexKey: 'b'.repeat(64),
+      encryptionKeys: { scheduling: 'c'.repeat(64), notifier: 'd'.repeat(64) },
+      eventKeys: { auth: 'e'.repeat(64), scheduling: 'f'.repeat(64) },
       adminPassword: given.ADMIN_PASSWORD ?? 'made by the first start'
     },
     databaseUrl: (schema) => `postgres://${schema}@127.0.0.1/healthmed`,

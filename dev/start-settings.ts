@@ -42,7 +42,10 @@ const workedOut: Record<string, string> = {
   SCHEDULING_URL: startedHere,
   NOTIFIER_URL: startedHere,
   ENCRYPTION_KEY: kept,
-  INDEX_KEY: kept
+  INDEX_KEY: kept,
+  EVENT_KEY: kept,
+  AUTH_EVENT_KEY: kept,
+  SCHEDULING_EVENT_KEY: kept
 }
 
 /** Settings of docker-compose.yml alone, and what to set instead. */

@@ -64,6 +64,7 @@ export async function startSystem(
       .map(urlOf)
       .join(',')
   const admin = { identifier: 'admin@healthmed.example', password: `adm-${crypto.randomUUID()}` }
+  const eventKey = randomKey()
   const shared: Record<string, string> = {
     PATH: process.env.PATH ?? '',
     NODE_ENV: 'production',
@@ -75,6 +76,9 @@ export async function startSystem(
     SMTP_URL: `smtp://127.0.0.1:${mailbox.port}`,
     ENCRYPTION_KEY: randomKey(),
     INDEX_KEY: randomKey(),
+    EVENT_KEY: eventKey,
+    AUTH_EVENT_KEY: eventKey,
+    SCHEDULING_EVENT_KEY: eventKey,
     ADMIN_EMAIL: admin.identifier,
     ADMIN_PASSWORD: admin.password,
     RATE_LIMIT: 'off',

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import { schemas } from '#platform/provision'
 import { EX_CONFIG, SettingsError } from '#platform/settings'
 import { bold, dim, green, red, say, yellow } from '../dev/terminal.ts'
 import { backup } from './backup.ts'
@@ -17,6 +18,8 @@ const USAGE = `usage: bun run ops COMMAND
   doctor                    says what is wrong with settings, connections, clock, migrations, keys, queues and mails, and how to mend it
   migrate status | up       what has run and what waits · runs what waits
   keys rotate | retire      a new signing key · takes those out of the set that nothing valid was signed with (also \`bun run keys\`)
+  keys encryption WORD      the encryption keys of every service. rotate: a new one, with which everything is sealed anew in the background ·
+                            status: what each sealed · reseal: seal anew now · retire: delete those that sealed nothing that is left
   admin add | reset EMAIL   makes an admin · gives one a new password and ends every session (\`--second-factor\` removes a lost one)
   republish users           tells every service of everybody again, so that an empty schema catches up
   republish events          after the broker lost its data: what no service has handled leaves again
@@ -38,6 +41,7 @@ async function ops([command, ...words]: string[]): Promise<number> {
     say(ran.length > 0 ? `ran ${ran.join(', ')}` : 'nothing waits')
     return 0
   }
+  if (command === 'keys' && first === 'encryption') return manageEncryption(words)
   if (command === 'keys' && first) return manage('auth', words)
   if (command === 'admin' && first) return manage('auth', ['admin', ...words])
   if (command === 'republish' && first === 'users') return manage('auth', ['republish'])
@@ -55,7 +59,11 @@ async function makeBackup(words: string[]): Promise<number> {
   const { folder, manifest } = await backup(placeOf(process.env), dir, { keep })
   const rows = manifest.tables.reduce((sum, table) => sum + table.rows, 0)
   say(`${green('✓')} ${folder}: ${manifest.tables.length} tables, ${rows} rows, as of ${manifest.at}`)
-  say(dim('  ENCRYPTION_KEY and INDEX_KEY are not in it: without them nobody can read CPFs and phone numbers. Keep them elsewhere.'))
+  say(
+    dim(
+      '  The keys (ENCRYPTION_KEY of each service, INDEX_KEY) are not in it: without them nobody can read CPFs, phone numbers and reasons. Keep them elsewhere.'
+    )
+  )
   return 0
 }
 
@@ -74,6 +82,11 @@ async function republish(): Promise<number> {
   if (needsUsers) say('  Run `bun run ops republish users` as well: what a release before this one said of people was not kept.')
   if (lost > 0) say(yellow(`  Emails of the previous release that cannot be made again: ${lost}.`))
   return 0
+}
+
+/** Does the same to the encryption keys of every service; each says how it went. */
+function manageEncryption(words: string[]): number {
+  return Math.max(...schemas.map((service) => manage(service, words)))
 }
 
 async function hush(): Promise<number> {

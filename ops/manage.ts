@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { roleUrl, type Schema } from '#platform/provision'
 import { localSystem, NOBODY_HOME } from '../dev/local.ts'
+import { keySettings } from '../dev/secrets.ts'
 
 /**
  * Runs what a service offers to a shell (`services/<service>/manage.ts`), where its settings are: those of the environment (a container, a cluster),
@@ -34,7 +35,6 @@ function settingsOf(service: Schema, environment: Record<string, string | undefi
   return {
     DATABASE_URL: roleUrl(adminUrl, database, service, secrets.rolePasswords[service]),
     RABBITMQ_URL: brokerUrl(service),
-    ENCRYPTION_KEY: secrets.encryptionKey,
-    INDEX_KEY: secrets.indexKey
+    ...keySettings(service, secrets)
   }
 }

@@ -3,7 +3,8 @@ import SQL from 'sql-template-strings'
 import { connect, one, rows, run } from '#platform/db'
 import { consumers } from '#platform/events'
 import { testDatabase } from '#platform/testing'
-import { handlers } from '../services/notifier/handlers.ts'
+import { handlersOf } from '../services/notifier/handlers.ts'
+import { secrets } from '../services/notifier/testing.ts'
 import { peopleHandlers } from '../services/scheduling/people/follow.ts'
 import { republishEvents } from './republish-events.ts'
 
@@ -49,7 +50,7 @@ const inLine = async (publisher = 'auth') =>
 
 test('the services read what the table of consumers says: the queues are declared from it', () => {
   expect([...consumers.scheduling].sort()).toEqual(Object.keys(peopleHandlers(() => Temporal.Now.instant())).sort())
-  expect([...consumers.notifier].sort()).toEqual(Object.keys(handlers).sort())
+  expect([...consumers.notifier].sort()).toEqual(Object.keys(handlersOf(secrets)).sort())
 })
 
 test('an event goes out again exactly where a service that reads it lacks it', async () => {

@@ -19,7 +19,13 @@ export const words: Record<string, string> = {
   DOCTOR_APPROVAL: 'whether an administrator approves each doctor',
   EMAIL_VERIFICATION:
     'whether a patient has to verify the address before booking; where it is required, an account that nobody verifies within 7 days is deleted',
-  ENCRYPTION_KEY: 'encrypts CPF, phone, TOTP secrets and signing keys; lost with it, they cannot be read again',
+  AUTH_EVENT_KEY: 'EVENT_KEY of auth: opens the tokens of mails',
+  ENCRYPTION_KEY:
+    'of one service alone: encrypts what it keeps of people (CPF, phone, TOTP secrets, signing keys, reasons); lost with it, they cannot be read again. A comma list: the first encrypts, all decrypt',
+  EVENT_KEY: 'encrypts what only the notifier may read of the events of this service. A comma list: the first encrypts, all decrypt',
+  KEEP_AUDIT_DAYS: 'after so many days an entry of the audit trail is deleted',
+  KEEP_EMAILS_DAYS: 'after so many days an email and its delivery log are deleted',
+  KEEP_IDEMPOTENCY_DAYS: 'for so many days the answer to an Idempotency-Key is kept',
   GATEWAY_WORKERS: 'gateway processes that share the port of one machine; limits count in each by itself',
   HOST: 'address to listen at; 0.0.0.0 in a container',
   INDEX_KEY: 'finds people by CPF, and limits client addresses, without storing either',
@@ -48,6 +54,7 @@ export const words: Record<string, string> = {
   RATE_LIMIT: "the gateway's limit per client, and that of claims from one address on one doctor; `off` is for load tests",
   REQUIRE_MFA:
     'roles that need a second factor, `none` or a list of admin and doctor; until they have enrolled one, they can use nothing but their own account',
+  SCHEDULING_EVENT_KEY: 'EVENT_KEY of scheduling: opens the reasons of changes',
   SCHEDULING_OWNER_PASSWORD: 'password of the role that owns the schema scheduling',
   SCHEDULING_PASSWORD: 'password of the role that serves it',
   SCHEDULING_URL: 'where scheduling is',

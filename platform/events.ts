@@ -36,8 +36,10 @@ const Appointment = data({
   /** Where the visit is: the doctor's zone. */
   timezone: Type.String(),
   status: Type.String(),
-  /** What decline, cancel and the like gave as their reason; never the patient's reason for the visit. */
+  /** What decline, cancel and the like gave as their reason, in clear as earlier releases announced it; never the patient's reason for the visit. */
   statusReason: nullable(Type.String()),
+  /** The same, sealed for the notifier (EVENT_KEY of scheduling), for `statusReasonContext`. */
+  sealedStatusReason: Type.Optional(nullable(Type.String())),
   /** Where it was before a move; of a declined or expired one, the time that an unanswered move gave up. */
   previousStart: nullable(Moment),
   /** Who did it: a party, an admin, or `system` (expiry, erasure). */
@@ -46,7 +48,19 @@ const Appointment = data({
   createdAt: Moment
 })
 
-const MailToken = data({ id: Id, token: Type.String(), expiresAt: Moment })
+const MailToken = data({
+  id: Id,
+  /** Sealed for the notifier (EVENT_KEY of auth), for `mailTokenContext`. */
+  sealedToken: Type.Optional(Type.String()),
+  /** In clear, as earlier releases announced it: still accepted. */
+  token: Type.Optional(Type.String()),
+  expiresAt: Moment
+})
+
+/** The place for which the token of a person's mail is sealed. */
+export const mailTokenContext = (userId: string) => `mail token of ${userId}`
+/** The place for which the reason of a change of an appointment is sealed. */
+export const statusReasonContext = (appointmentId: string) => `status reason of ${appointmentId}`
 
 /** What auth alone announces: the data of each event by its type. */
 const authEvents = {
@@ -67,9 +81,7 @@ const authEvents = {
   'healthmed.user.verification_requested.v1': MailToken,
   /** A token for `email`, a new address of the account, and a notice to the previous one. */
   'healthmed.user.verification_of_new_address_requested.v1': data({
-    id: Id,
-    token: Type.String(),
-    expiresAt: Moment,
+    ...MailToken.properties,
     email: Type.String(),
     previousEmail: Type.String()
   }),

@@ -88,5 +88,15 @@ test('after 24 h a key is free again', async () => {
   await sql`update idempotency_keys set created_at = now() - interval '25 hours' where key = 'a'`
   expect((await idempotent(sql, wish('a', { start: 'q' }), act)).headers['idempotency-replayed']).toBeUndefined()
   await sql`update idempotency_keys set created_at = now() - interval '25 hours' where key = 'a'`
-  expect(await purgeIdempotencyKeys(sql)).toBeGreaterThan(0)
+  const kept = async () => (await sql`select 1 from idempotency_keys where key = 'a'`).length
+  const now = Temporal.Now.instant()
+  const before = await kept()
+  expect(before).toBeGreaterThan(0)
+  await purgeIdempotencyKeys(sql, now, 2)
+  expect(await kept()).toBe(before)
+  await purgeIdempotencyKeys(sql, now.subtract({ hours: 2 }), 1)
+  expect(await kept()).toBe(before)
+  // two replicas at once
+  await Promise.all([purgeIdempotencyKeys(sql, now, 1), purgeIdempotencyKeys(sql, now, 1)])
+  expect(await kept()).toBe(0)
 })

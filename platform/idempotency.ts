@@ -22,17 +22,22 @@ import { Problem, problemBody } from './problem.ts'
 export type Answer = { status: number; headers: Record<string, string>; body: unknown }
 type Stored = Answer & { fingerprint: string }
 
+/** An answer is given again for a day; how long it is stored is a setting, which is no shorter. */
 const KEPT = '24 hours'
 const keyForm = /^[\x21-\x7e]{1,255}$/
 
 /** What identifies a first request: its key as the client gave it, and what it asked for. */
 export type Wish = { callerId: string; key: string | null; route: string; body: unknown }
 
+/** How the body of an answer is kept: for what must not stand in the database in clear. */
+type Body = { keep: (body: unknown) => unknown; open: (kept: unknown) => unknown }
+const asItIs: Body = { keep: (body) => body, open: (kept) => kept }
+
 /**
  * Runs `work` once for each caller and key, and answers the first result again with `Idempotency-Replayed: true` for 24 h. Refusals below 500 are
  * kept as well. Without a key `work` runs on the pool as it is. Throws `idempotency_key_reused`, `idempotency_in_progress`, `validation_failed`.
  */
-export async function idempotent(sql: Sql, wish: Wish, work: (db: Db) => Promise<Answer>): Promise<Answer> {
+export async function idempotent(sql: Sql, wish: Wish, work: (db: Db) => Promise<Answer>, body: Body = asItIs): Promise<Answer> {
   const { key, callerId } = wish
   if (key === null) return work(sql)
   if (!keyForm.test(key)) throw new Problem('validation_failed', 'Idempotency-Key must have 1 to 255 visible ASCII characters')
@@ -41,9 +46,9 @@ export async function idempotent(sql: Sql, wish: Wish, work: (db: Db) => Promise
     return await transaction(sql, async (tx) => {
       await claim(tx, callerId, key)
       const stored = await find(tx, callerId, key)
-      if (stored) return replay(stored, fingerprint)
+      if (stored) return replay({ ...stored, body: body.open(stored.body) }, fingerprint)
       const answer = await work(tx)
-      await store(tx, callerId, key, fingerprint, answer)
+      await store(tx, callerId, key, fingerprint, { ...answer, body: body.keep(answer.body) })
       return answer
     })
   } catch (error) {
@@ -107,5 +112,16 @@ function sorted(value: unknown): unknown {
   )
 }
 
-/** Forgets keys that are past their time. */
-export const purgeIdempotencyKeys = (sql: Sql) => run(sql, SQL`delete from idempotency_keys where created_at < now() - ${KEPT}::interval`)
+const BATCH = 1_000
+
+/** Deletes keys that were stored for longer than `days`, a few at a time. Any replica may, at any time. */
+export async function purgeIdempotencyKeys(sql: Sql, now: Temporal.Instant, days: number): Promise<void> {
+  const before = new Date(now.subtract({ hours: days * 24 }).epochMilliseconds)
+  for (let deleted = BATCH; deleted === BATCH; ) {
+    deleted = await run(
+      sql,
+      SQL`delete from idempotency_keys where (caller_id, key) in (
+            select caller_id, key from idempotency_keys where created_at < ${before} order by created_at limit ${BATCH} for update skip locked)`
+    )
+  }
+}

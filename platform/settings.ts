@@ -18,6 +18,8 @@ export const oneOf = <const Words extends readonly [string, ...string[]]>(words:
   )
 /** 32 bytes as 64 hexadecimal digits. */
 export const key = () => Type.String({ pattern: '^[0-9a-f]{64}$', examples: ['(openssl rand -hex 32)'] })
+/** Such keys in a comma list, of which the first seals and all open: how a key is exchanged. */
+export const keys = () => Type.String({ pattern: '^[0-9a-f]{64}(\\s*,\\s*[0-9a-f]{64})*$', examples: ['(openssl rand -hex 32)'] })
 /** A URL of one of the protocols, e.g. `url('postgres')`; it has a host, and its user and password can be decoded. */
 export const url = (protocols: string, options: Record<string, unknown> = {}) =>
   Type.String({

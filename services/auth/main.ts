@@ -6,8 +6,10 @@ import { verifierOf } from '#platform/caller'
 import { clientReader } from '#platform/client'
 import { connect, rows } from '#platform/db'
 import { handlerOf, listen } from '#platform/http'
+import { openKeyRing } from '#platform/key-ring'
 import { drain, eventsCheck } from '#platform/ops'
 import { startRelay } from '#platform/outbox'
+import { startResealing } from '#platform/reseal'
 import { readSettings } from '#platform/settings'
 import { stopOnSignal } from '#platform/stop'
 import { makeFirstAdmin } from './admin/first.ts'
@@ -17,7 +19,7 @@ import { giveWay } from './passwords/give-way.ts'
 import { passwordsOf } from './passwords/hash.ts'
 import { afterwards } from './passwords/reset.ts'
 import { startPurging } from './privacy/purge.ts'
-import { sealOf } from './privacy/seal.ts'
+import { sealedTables, sealOf } from './privacy/seal.ts'
 import { followEnded } from './sessions/end.ts'
 import { settingsSchema } from './settings.ts'
 import { openKeys } from './tokens/keys.ts'
@@ -25,7 +27,8 @@ import { openKeys } from './tokens/keys.ts'
 const settings = readSettings(settingsSchema)
 const clock = () => Temporal.Now.instant()
 const sql = connect(settings.DATABASE_URL, { name: 'auth', max: settings.DATABASE_POOL })
-const seal = sealOf(settings.ENCRYPTION_KEY, settings.INDEX_KEY)
+const ring = await openKeyRing(sql, settings.ENCRYPTION_KEY, clock)
+const seal = sealOf(ring, settings.INDEX_KEY, settings.EVENT_KEY)
 const passwords = await passwordsOf({ memoryKib: settings.ARGON2_MEMORY_KIB, passes: settings.ARGON2_PASSES })
 giveWay()
 const keys = await openKeys(sql, seal, clock)
@@ -34,7 +37,8 @@ const { ADMIN_EMAIL: email, ADMIN_PASSWORD: password } = settings
 if (email && password) await makeFirstAdmin(sql, passwords, { email, password }, clock())
 const bus = await connectBus({ url: settings.RABBITMQ_URL, name: 'auth' })
 const relay = startRelay(sql, bus, 'auth')
-const purging = startPurging(sql, seal, clock)
+const purging = startPurging(sql, seal, clock, { auditDays: settings.KEEP_AUDIT_DAYS })
+const resealing = startResealing(sql, ring, sealedTables, clock)
 const after = afterwards()
 
 const app = auth({
@@ -62,7 +66,7 @@ stopOnSignal([
   ['readiness', drain],
   ['requests', server.stop],
   ['what follows answers', after.settled],
-  ['jobs', () => [purging.stop(), keys.stop(), ended.stop()]],
+  ['jobs', () => Promise.all([purging.stop(), keys.stop(), ended.stop(), ring.stop(), resealing.stop()])],
   ['relay', relay.stop],
   ['broker', bus.close],
   ['database', () => sql.end({ timeout: 1 })]

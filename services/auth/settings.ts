@@ -1,5 +1,5 @@
 import { Type } from '@sinclair/typebox'
-import { commonSettings, emailAddress, key, networks, oneOf, text, url, whole } from '#platform/settings'
+import { commonSettings, emailAddress, key, keys, networks, oneOf, text, url, whole } from '#platform/settings'
 
 /** What auth reads from its environment. */
 export const settingsSchema = Type.Object({
@@ -8,11 +8,14 @@ export const settingsSchema = Type.Object({
   DATABASE_POOL: whole(2, 200, { default: 20, examples: [20] }),
   RABBITMQ_URL: url('amqp|amqps', { examples: ['amqp://auth:secret@localhost:5672'] }),
   /** Encrypts CPF, phone, TOTP secrets and private signing keys. */
-  ENCRYPTION_KEY: key(),
+  ENCRYPTION_KEY: keys(),
+  /** Seals the tokens of mails for the notifier, which knows it as AUTH_EVENT_KEY. */
+  EVENT_KEY: keys(),
   /** Makes what is looked up without being readable: CPF, addresses of failed attempts. */
   INDEX_KEY: key(),
   ADMIN_EMAIL: Type.Optional(emailAddress()),
   ADMIN_PASSWORD: Type.Optional(text({ minLength: 12, examples: ['(12 characters or more)'] })),
+  KEEP_AUDIT_DAYS: whole(365, 36_500, { default: 1826, examples: [1826] }),
   DOCTOR_APPROVAL: oneOf(['manual', 'auto'], 'manual'),
   /** Whose tokens do nothing but enrol a second factor until there is one. */
   REQUIRE_MFA: text({ pattern: '^(none|(admin|doctor)(,(admin|doctor))?)$', default: 'none', examples: ['admin,doctor'] }),

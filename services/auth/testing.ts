@@ -3,7 +3,9 @@ import SQL from 'sql-template-strings'
 import { verifierOf } from '#platform/caller'
 import { clientReader } from '#platform/client'
 import { rows } from '#platform/db'
+import { mailTokenContext } from '#platform/events'
 import { handlerOf } from '#platform/http'
+import { sealOfSetting } from '#platform/seal'
 import { testDatabase } from '#platform/testing'
 import { makeFirstAdmin } from './admin/first.ts'
 import { auth, type Needs } from './app.ts'
@@ -17,6 +19,10 @@ import { openKeys } from './tokens/keys.ts'
 export const PASSWORD = 'uma frase que ninguem adivinha'
 /** The admin that every rig has. */
 export const ADMIN = { email: 'admin@example.com', password: 'frase do admin do consultorio' }
+
+/** What auth and the notifier share. */
+const EVENT_KEY = 'ef'.repeat(32)
+const notifier = sealOfSetting(EVENT_KEY)
 
 /** An answer with its body read. */
 export type Answer<Body = Record<string, unknown>> = { status: number; headers: Headers; body: Body }
@@ -33,7 +39,7 @@ export async function rigOf({ replicas = 1, ...own }: { replicas?: number } & Ow
   const { sql } = database
   let now = Temporal.Instant.from('2027-01-04T12:00:00Z')
   const clock = () => now
-  const seal = sealOf('ab'.repeat(32), 'cd'.repeat(32))
+  const seal = sealOf('ab'.repeat(32), 'cd'.repeat(32), EVENT_KEY)
   // cheap parameters: these tests are not about how long a hash takes
   const passwords = await passwordsOf({ memoryKib: 256, passes: 1 })
   const parts = await Promise.all(
@@ -119,12 +125,16 @@ export async function rigOf({ replicas = 1, ...own }: { replicas?: number } & Ow
     },
     /** What every replica asks for each second, asked now. */
     catchUp: () => Promise.all(parts.map(({ ended, after, keys }) => Promise.all([ended.refresh(), after.settled(), keys.refresh()]))),
-    /** The events of a type about somebody, as the outbox has them. */
-    events: (type: string, subject: string) =>
-      rows<{ data: Record<string, unknown> }>(
+    /** The events of a type about somebody, as the outbox has them; the token of a mail is opened, as the notifier does. */
+    events: async (type: string, subject: string) => {
+      const found = await rows<{ data: Record<string, unknown> }>(
         sql,
         SQL`select data from outbox where type = ${`healthmed.${type}.v1`} and subject = ${subject} order by seq`
-      ),
+      )
+      const tokenOf = ({ sealedToken }: Record<string, unknown>) =>
+        typeof sealedToken === 'string' ? { token: notifier.open(sealedToken, mailTokenContext(subject)) } : {}
+      return found.map(({ data }) => ({ data: { ...data, ...tokenOf(data) } as Record<string, unknown> }))
+    },
     stop: async () => {
       for (const { keys, ended } of parts) {
         keys.stop()

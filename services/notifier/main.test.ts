@@ -23,6 +23,9 @@ beforeAll(async () => {
     LOG_LEVEL: 'info',
     DATABASE_URL: database.url,
     RABBITMQ_URL: vhost.url,
+    ENCRYPTION_KEY: 'a1'.repeat(32),
+    AUTH_EVENT_KEY: 'a2'.repeat(32),
+    SCHEDULING_EVENT_KEY: 'a3'.repeat(32),
     AUTH_URL: `http://127.0.0.1:${auth.port}`,
     SMTP_URL: sink.url
   }

@@ -6,23 +6,34 @@ import { verifierOf } from '#platform/caller'
 import { connect, one } from '#platform/db'
 import { handlerOf, listen } from '#platform/http'
 import { consumerOf } from '#platform/inbox'
+import { openKeyRing } from '#platform/key-ring'
 import { trustAuth } from '#platform/keys'
 import { consumersCheck, drain } from '#platform/ops'
+import { startResealing } from '#platform/reseal'
+import { sealOfSetting } from '#platform/seal'
 import { stopOnSignal } from '#platform/stop'
 import { countDeadLetters, deadLetterSubscription } from './admin/dead-letters.ts'
 import { notifier } from './app.ts'
 import { startDelivery } from './delivery/deliver.ts'
 import { openSmtp } from './delivery/smtp.ts'
-import { handlers } from './handlers.ts'
+import { handlersOf } from './handlers.ts'
 import { senderOf } from './mails/compose.ts'
+import { startPurging } from './purge.ts'
 import { startReminding } from './reminders/remind.ts'
+import { sealedTables } from './secrets.ts'
 import { notifierSettings } from './settings.ts'
 
 const settings = notifierSettings()
 const clock = () => Temporal.Now.instant()
 const sql = connect(settings.DATABASE_URL, { name: 'notifier', max: settings.DATABASE_POOL })
 const trust = await trustAuth(settings.AUTH_URL)
-const consumer = consumerOf(sql, 'notifier', handlers)
+const ring = await openKeyRing(sql, settings.ENCRYPTION_KEY, clock)
+const secrets = {
+  own: ring,
+  ofAuth: sealOfSetting(settings.AUTH_EVENT_KEY),
+  ofScheduling: sealOfSetting(settings.SCHEDULING_EVENT_KEY)
+}
+const consumer = consumerOf(sql, 'notifier', handlersOf(secrets))
 const bus = await connectBus({
   url: settings.RABBITMQ_URL,
   name: 'notifier',
@@ -31,8 +42,10 @@ const bus = await connectBus({
 const consuming = consumer.start(bus)
 const smtp = openSmtp(settings.SMTP_URL, { connections: settings.SMTP_CONNECTIONS, ca: settings.SMTP_CA })
 const sender = senderOf(settings.MAIL_FROM, settings.PUBLIC_URL)
-const delivery = startDelivery({ sql, smtp, sender, worker: crypto.randomUUID(), clock }, settings.SMTP_CONNECTIONS)
+const delivery = startDelivery({ sql, smtp, sender, secrets, worker: crypto.randomUUID(), clock }, settings.SMTP_CONNECTIONS)
 const reminding = startReminding(sql, clock)
+const resealing = startResealing(sql, ring, sealedTables, clock)
+const purging = startPurging(sql, clock, { emailDays: settings.KEEP_EMAILS_DAYS })
 const counting = setInterval(() => countDeadLetters(sql).catch(() => {}), 5_000)
 
 const checks = [
@@ -52,6 +65,7 @@ stopOnSignal([
     'requests, events and mails',
     () => Promise.all([server.stop(), consuming.stop(), bus.stopConsuming(), reminding.stop(), delivery.stop(), clearInterval(counting)])
   ],
+  ['background jobs', () => Promise.all([resealing.stop(), purging.stop(), ring.stop()])],
   ['bus', bus.close],
   ['trust', trust.stop],
   ['database', () => sql.end({ timeout: 2 })]

@@ -1,19 +1,28 @@
 import { Type } from '@sinclair/typebox'
 import { connectBus } from '#platform/bus'
 import { connect } from '#platform/db'
-import { readSettings, url } from '#platform/settings'
+import { manageKeys } from '#platform/manage-keys'
+import { readSettings } from '#platform/settings'
 import { listDeadLetters, replayDeadLetters } from './admin/dead-letters.ts'
+import { sealedTables } from './secrets.ts'
+import { settingsSchema } from './settings.ts'
 
-/** What is done to the notifier from a shell, where its settings are: `list` shows what could not be processed, `replay [ID…]` puts it back. */
-const { DATABASE_URL, RABBITMQ_URL } = readSettings(
-  Type.Object({ DATABASE_URL: url('postgres|postgresql'), RABBITMQ_URL: url('amqp|amqps') })
+/**
+ * What is done to the notifier from a shell, where its settings are: `list` shows what could not be processed, `replay [ID…]` puts it back, `encryption …`
+ * exchanges the encryption keys.
+ */
+const { DATABASE_URL, RABBITMQ_URL, ENCRYPTION_KEY } = readSettings(
+  Type.Pick(settingsSchema, ['DATABASE_URL', 'RABBITMQ_URL', 'ENCRYPTION_KEY'])
 )
-const sql = connect(DATABASE_URL, { name: 'manage', max: 1 })
+const sql = connect(DATABASE_URL, { name: 'manage', max: 2, statementTimeoutMs: 600_000 })
 const [command, ...ids] = process.argv.slice(2)
 if (command === 'list') await list()
 else if (command === 'replay') await replay()
-else {
-  console.error('usage: list | replay [ID…]')
+else if (command === 'encryption') {
+  const kept = { service: 'notifier', targets: sealedTables }
+  if (!(await manageKeys(sql, ENCRYPTION_KEY, kept, ids[0], Temporal.Now.instant(), console.log))) process.exitCode = 1
+} else {
+  console.error('usage: list | replay [ID…] | encryption rotate|status|reseal|retire')
   process.exitCode = 64
 }
 await sql.end({ timeout: 5 })

@@ -1,5 +1,5 @@
 import { Type } from '@sinclair/typebox'
-import { commonSettings, mailFrom, publicUrl, readSettings, text, url, whole } from '#platform/settings'
+import { commonSettings, keys, mailFrom, publicUrl, readSettings, text, url, whole } from '#platform/settings'
 import { smtpCa, smtpUrl } from '#platform/smtp'
 
 /** What the notifier reads from its environment. `SMTP_CONNECTIONS` is how many mails may be under way at once. */
@@ -8,6 +8,12 @@ export const settingsSchema = Type.Object({
   DATABASE_URL: url('postgres|postgresql'),
   DATABASE_POOL: whole(2, 200, { default: 20, examples: [20] }),
   RABBITMQ_URL: url('amqp|amqps'),
+  /** Encrypts the reasons that mails tell of. */
+  ENCRYPTION_KEY: keys(),
+  /** Open what auth and scheduling sealed in their events. */
+  AUTH_EVENT_KEY: keys(),
+  SCHEDULING_EVENT_KEY: keys(),
+  KEEP_EMAILS_DAYS: whole(1, 36_500, { default: 180, examples: [180] }),
   AUTH_URL: text({ examples: ['http://auth:8000'] }),
   SMTP_URL: smtpUrl(),
   /** Given as SMTP_CA_FILE. */

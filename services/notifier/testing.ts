@@ -2,11 +2,12 @@ import { connectBus } from '#platform/bus'
 import { type AppointmentSnapshot, type Event, type EventData, type EventType, sourceOf, type UserSnapshot } from '#platform/events'
 import { consumerOf } from '#platform/inbox'
 import { traceparentFrom } from '#platform/log'
+import { sealOfSetting } from '#platform/seal'
 import { eventually, testBroker, testDatabase } from '#platform/testing'
 import { deadLetterSubscription } from './admin/dead-letters.ts'
 import { startDelivery } from './delivery/deliver.ts'
 import { openSmtp } from './delivery/smtp.ts'
-import { handlers } from './handlers.ts'
+import { handlersOf } from './handlers.ts'
 import { senderOf } from './mails/compose.ts'
 import { startSink } from './smtp-sink.ts'
 
@@ -72,6 +73,13 @@ export const someEvent = <T extends EventType>(type: T, data: EventData<T>, time
   data
 })
 
+/** Keys of a test: the notifier's own, and those that it shares. */
+export const secrets = {
+  own: sealOfSetting('a1'.repeat(32)),
+  ofAuth: sealOfSetting('a2'.repeat(32)),
+  ofScheduling: sealOfSetting('a3'.repeat(32))
+}
+
 /** The notifier's working parts in this process, on a database, virtual host and mail server of their own. */
 export type Rig = Awaited<ReturnType<typeof startRig>>
 
@@ -81,7 +89,7 @@ export async function startRig({ clock = () => Temporal.Now.instant(), connectio
   const vhost = await testBroker()
   const sink = await startSink()
   const { sql } = database
-  const consumer = consumerOf(sql, 'notifier', handlers)
+  const consumer = consumerOf(sql, 'notifier', handlersOf(secrets))
   const bus = await connectBus({
     url: vhost.url,
     name: 'notifier',
@@ -91,7 +99,7 @@ export async function startRig({ clock = () => Temporal.Now.instant(), connectio
   const smtp = openSmtp(sink.url, { connections, limitMs: 3_000 })
   const sender = senderOf('Health&Med <no-reply@healthmed.example>', 'http://localhost:8080')
   const worker = crypto.randomUUID()
-  const delivery = startDelivery({ sql, smtp, sender, worker, clock }, connections)
+  const delivery = startDelivery({ sql, smtp, sender, secrets, worker, clock }, connections)
   await eventually(bus.connected)
   return {
     sql,

@@ -30,6 +30,8 @@ beforeAll(async () => {
     DATABASE_URL: database.url,
     RABBITMQ_URL: vhost.url,
     INDEX_KEY: '0f'.repeat(32),
+    ENCRYPTION_KEY: 'b1'.repeat(32),
+    EVENT_KEY: 'b2'.repeat(32),
     AUTH_URL: `http://127.0.0.1:${auth.port}`
   }
 })

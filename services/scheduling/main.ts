@@ -7,9 +7,13 @@ import { connect, rows } from '#platform/db'
 import { handlerOf, listen } from '#platform/http'
 import { purgeIdempotencyKeys } from '#platform/idempotency'
 import { consumerOf } from '#platform/inbox'
+import { openKeyRing } from '#platform/key-ring'
 import { trustAuth } from '#platform/keys'
+import { describeError, log } from '#platform/log'
 import { consumersCheck, drain, eventsCheck } from '#platform/ops'
 import { startRelay } from '#platform/outbox'
+import { startResealing } from '#platform/reseal'
+import { sealOfSetting } from '#platform/seal'
 import { readSettings } from '#platform/settings'
 import { stopOnSignal } from '#platform/stop'
 import { scheduling } from './app.ts'
@@ -17,6 +21,8 @@ import { clientTags } from './appointments/client.ts'
 import { startExpiry } from './appointments/expire.ts'
 import { startLearning } from './doctors/walk.ts'
 import { peopleHandlers } from './people/follow.ts'
+import { useKeys } from './privacy/reasons.ts'
+import { sealedTables } from './privacy/tables.ts'
 import { settingsSchema } from './settings.ts'
 import { followChanges } from './stream/changes.ts'
 
@@ -24,6 +30,8 @@ const settings = readSettings(settingsSchema)
 const clock = () => Temporal.Now.instant()
 const sql = connect(settings.DATABASE_URL, { name: 'scheduling', max: settings.DATABASE_POOL })
 const trust = await trustAuth(settings.AUTH_URL)
+const ring = await openKeyRing(sql, settings.ENCRYPTION_KEY, clock)
+useKeys(ring, sealOfSetting(settings.EVENT_KEY))
 const consumer = consumerOf(sql, 'scheduling', peopleHandlers(clock))
 const bus = await connectBus({ url: settings.RABBITMQ_URL, name: 'scheduling', subscription: consumer.subscription })
 const consuming = consumer.start(bus)
@@ -31,7 +39,9 @@ const relay = startRelay(sql, bus, 'scheduling')
 const changes = await followChanges(sql)
 const stopExpiry = startExpiry(sql, clock)
 const stopLearning = startLearning(sql, clock)
-const purge = setInterval(() => purgeIdempotencyKeys(sql).catch(() => {}), 3_600_000)
+const resealing = startResealing(sql, ring, sealedTables, clock)
+const forgetKeys = () => purgeIdempotencyKeys(sql, clock(), settings.KEEP_IDEMPOTENCY_DAYS)
+const purge = setInterval(() => forgetKeys().catch((error) => log.warn(describeError(error), 'purging failed')), 600_000)
 
 const app = scheduling({
   sql,
@@ -62,6 +72,7 @@ stopOnSignal([
     'requests, events and jobs',
     () => Promise.all([server.stop(), bus.stopConsuming(), consuming.stop(), stopExpiry(), stopLearning(), clearInterval(purge)])
   ],
+  ['sealing anew', () => Promise.all([resealing.stop(), ring.stop()])],
   ['relay', relay.stop],
   ['broker', bus.close],
   ['keys', trust.stop],

@@ -1,23 +1,31 @@
 import { parseArgs } from 'node:util'
 import { Type } from '@sinclair/typebox'
 import { connect } from '#platform/db'
-import { readSettings, url } from '#platform/settings'
+import { manageKeys } from '#platform/manage-keys'
+import { readSettings } from '#platform/settings'
 import { learn } from './doctors/walk.ts'
 import { fill, measure } from './measure.ts'
+import { keptSealed } from './privacy/tables.ts'
+import { settingsSchema } from './settings.ts'
 
-/** What is done to scheduling from a shell, where its settings are: `fill` adds doctors and appointments in numbers, `measure` times what patients ask. */
-const { DATABASE_URL } = readSettings(Type.Object({ DATABASE_URL: url('postgres|postgresql') }))
+/**
+ * What is done to scheduling from a shell, where its settings are: `fill` adds doctors and appointments in numbers, `measure` times what patients ask,
+ * `encryption …` exchanges the encryption keys.
+ */
+const { DATABASE_URL, ENCRYPTION_KEY } = readSettings(Type.Pick(settingsSchema, ['DATABASE_URL', 'ENCRYPTION_KEY']))
 const { values, positionals } = parseArgs({
   options: { doctors: { type: 'string', default: '20000' }, appointments: { type: 'string', default: '1000000' } },
   allowPositionals: true
 })
 const sql = connect(DATABASE_URL, { name: 'manage', max: 4, statementTimeoutMs: 600_000 })
 const now = Temporal.Now.instant()
-const [command] = positionals
+const [command, word] = positionals
 if (command === 'fill') await fillUp(Number(values.doctors), Number(values.appointments))
 else if (command === 'measure') await measure(sql, now, console.log)
-else {
-  console.error('usage: fill [--doctors 20000] [--appointments 1000000] | measure')
+else if (command === 'encryption') {
+  if (!(await manageKeys(sql, ENCRYPTION_KEY, keptSealed, word, now, console.log))) process.exitCode = 1
+} else {
+  console.error('usage: fill [--doctors 20000] [--appointments 1000000] | measure | encryption rotate|status|reseal|retire')
   process.exitCode = 64
 }
 await sql.end({ timeout: 5 })

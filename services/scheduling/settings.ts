@@ -1,5 +1,5 @@
 import { Type } from '@sinclair/typebox'
-import { commonSettings, key, mailFrom, networks, oneOf, publicUrl, text, url, whole } from '#platform/settings'
+import { commonSettings, key, keys, mailFrom, networks, oneOf, publicUrl, text, url, whole } from '#platform/settings'
 
 /** What scheduling reads from its environment. */
 export const settingsSchema = Type.Object({
@@ -7,6 +7,11 @@ export const settingsSchema = Type.Object({
   DATABASE_URL: url('postgres|postgresql', { examples: ['postgres://scheduling:secret@localhost:5432/healthmed'] }),
   DATABASE_POOL: whole(2, 200, { default: 20, examples: [20] }),
   RABBITMQ_URL: url('amqp|amqps', { examples: ['amqp://scheduling:secret@localhost:5672'] }),
+  /** Encrypts what patients and doctors write as their reasons. */
+  ENCRYPTION_KEY: keys(),
+  /** Seals those reasons in events for the notifier, which knows it as SCHEDULING_EVENT_KEY. */
+  EVENT_KEY: keys(),
+  KEEP_IDEMPOTENCY_DAYS: whole(1, 365, { default: 1, examples: [1] }),
   AUTH_URL: text({ examples: ['http://auth:8000'] }),
   PUBLIC_URL: publicUrl({ default: 'http://localhost:8080' }),
   MAIL_FROM: mailFrom(),

@@ -4,6 +4,7 @@ import { connect, one, transaction } from '#platform/db'
 import { type Event, type EventData, type EventType, sourceOf, type UserSnapshot } from '#platform/events'
 import { handlerOf } from '#platform/http'
 import { traceparentFrom } from '#platform/log'
+import { sealOfSetting } from '#platform/seal'
 import { signer, testDatabase } from '#platform/testing'
 import { scheduling } from './app.ts'
 import { clientTags } from './appointments/client.ts'
@@ -11,6 +12,7 @@ import { expireDue } from './appointments/expire.ts'
 import type { Limits } from './appointments/limits.ts'
 import type { ProfileWish } from './doctors/model.ts'
 import { peopleHandlers } from './people/follow.ts'
+import { useKeys } from './privacy/reasons.ts'
 import type { ScheduleWish } from './schedule/model.ts'
 import { followChanges } from './stream/changes.ts'
 
@@ -74,6 +76,7 @@ export type Rig = Awaited<ReturnType<typeof startRig>>
 /** Starts it on Monday, 4 January 2027, 09:00 in São Paulo. */
 export async function startRig({ replicas = 1, max = 10, limits = { perSpecialty: 100, inAll: 100 } as Limits } = {}) {
   const database = await testDatabase('scheduling', { max })
+  useKeys(sealOfSetting('b1'.repeat(32)), sealOfSetting('b2'.repeat(32)))
   const { bearer, verify, end, endWith } = await signer()
   let now = Temporal.Instant.from('2027-01-04T12:00:00Z')
   const clock = () => now

@@ -67,7 +67,7 @@ export async function register(needs: Needs, wish: Registration, client: Client,
       now: new Date(now.epochMilliseconds)
     })
     await announce(tx, 'healthmed.user.registered.v1', id, snapshotOf(made))
-    await askToVerify(tx, id, now)
+    await askToVerify(tx, seal, id, now)
     await record(tx, { actorId: id, action: 'registered' }, now)
     return made
   })

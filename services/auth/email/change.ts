@@ -30,7 +30,7 @@ export async function askToChange(
   await transaction(needs.sql, async (tx) => {
     const { account } = await lockCaller(tx, who)
     await voidMailTokens(tx, who.id, ['change'], now)
-    const token = await makeMailToken(tx, who.id, 'change', now, email)
+    const token = await makeMailToken(tx, needs.seal, who.id, 'change', now, email)
     if (!token) throw new Problem('rate_limited', 'Five emails were sent in the last hour', { retryAfter: 3600 })
     const request = { ...token, email, previousEmail: account.email }
     await announce(tx, 'healthmed.user.verification_of_new_address_requested.v1', who.id, request)

@@ -5,13 +5,14 @@ import { lockAccount } from '../accounts/queries.ts'
 import { saveAndTell } from '../accounts/tell.ts'
 import type { Needs } from '../app.ts'
 import { record } from '../audit/record.ts'
+import type { Seal } from '../privacy/seal.ts'
 import { revokeAccess } from '../sessions/end.ts'
 import { makeMailToken, useMailToken, voidMailTokens } from '../tokens/mail.ts'
 import { voidSecondFactor } from './first-proof.ts'
 
 /** Has a mail sent with a token that proves the address; gives false where enough were sent in the last hour. */
-export async function askToVerify(tx: Db, userId: string, now: Temporal.Instant): Promise<boolean> {
-  const token = await makeMailToken(tx, userId, 'verify', now)
+export async function askToVerify(tx: Db, seal: Seal, userId: string, now: Temporal.Instant): Promise<boolean> {
+  const token = await makeMailToken(tx, seal, userId, 'verify', now)
   if (token) await announce(tx, 'healthmed.user.verification_requested.v1', userId, token)
   return token !== undefined
 }
@@ -37,12 +38,12 @@ export const verifyEmail = ({ sql }: Needs, token: string, now: Temporal.Instant
   })
 
 /** Sends the mail again, unless the address is verified. Throws `rate_limited` after five in an hour. */
-export const resend = ({ sql }: Needs, userId: string, now: Temporal.Instant) =>
+export const resend = ({ sql, seal }: Needs, userId: string, now: Temporal.Instant) =>
   transaction(sql, async (tx) => {
     const account = await lockAccount(tx, userId)
     if (!account) throw new Problem('token_revoked')
     if (account.emailVerified) return
-    if (!(await askToVerify(tx, userId, now))) {
+    if (!(await askToVerify(tx, seal, userId, now))) {
       throw new Problem('rate_limited', 'Five mails were sent in the last hour; look into your spam folder', { retryAfter: 3600 })
     }
   })

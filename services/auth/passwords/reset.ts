@@ -32,14 +32,14 @@ export function afterwards(pauseMs = () => 100 + Math.random() * 400): Afterward
 }
 
 /** Has a mail sent with a token that sets a new password, if there is such a person. It runs after the answer, so that its time tells nobody. */
-export const forgot = ({ sql, afterwards: { later } }: Needs, email: string, now: Temporal.Instant): void =>
+export const forgot = ({ sql, seal, afterwards: { later } }: Needs, email: string, now: Temporal.Instant): void =>
   later(() =>
     transaction(sql, async (tx) => {
       const person = await maybeOne<{ id: string }>(
         tx,
         SQL`select id from users where email = ${email.normalize('NFC').trim().toLowerCase()} and not disabled for update`
       )
-      const token = person && (await makeMailToken(tx, person.id, 'reset', now))
+      const token = person && (await makeMailToken(tx, seal, person.id, 'reset', now))
       if (token) await announce(tx, 'healthmed.user.password_reset_requested.v1', person.id, token)
     })
   )

@@ -1,35 +1,44 @@
-import { createCipheriv, createDecipheriv, createHmac, randomBytes } from 'node:crypto'
+import { createHmac } from 'node:crypto'
+import { mailTokenContext } from '#platform/events'
+import { type SealedTable, sealedColumn } from '#platform/reseal'
+import { type Seal as Encryption, sealOfSetting } from '#platform/seal'
 
-/**
- * Encrypts single values (AES-256-GCM, NIST SP 800-38D) and makes blind indexes (HMAC-SHA-256) of them. A sealed value is
- * `keyId.nonce.tag.ciphertext` in base64url; `context` is bound to it, so that a value moved to another place does not open.
- */
-export type Seal = {
-  seal: (plain: string, context: string) => string
-  /** Throws where the value was changed, or sealed with another key or context. */
-  open: (sealed: string, context: string) => string
+/** Encrypts single values, and makes blind indexes (HMAC-SHA-256) by which a value is found without being readable. */
+export type Seal = Encryption & {
   index: (plain: string, context: string) => string
+  /** Seals the token of a mail so that only the notifier can read it. */
+  sealToken: (token: string, userId: string) => string
 }
 
-/** A seal with two keys of 64 hexadecimal digits each. */
-export function sealOf(encryptionKey: string, indexKey: string): Seal {
-  const key = Buffer.from(encryptionKey, 'hex')
-  const keyId = createHmac('sha256', key).update('key id').digest('base64url').slice(0, 8)
+/** A seal with the service's encryption keys (or those of a setting), an index key, and the keys that the notifier shares with auth. */
+export function sealOf(encryption: Encryption | string, indexKey: string, eventKeys: string): Seal {
+  const { seal, open } = typeof encryption === 'string' ? sealOfSetting(encryption) : encryption
   const blind = Buffer.from(indexKey, 'hex')
+  const forNotifier = sealOfSetting(eventKeys)
   return {
-    seal: (plain, context) => {
-      const nonce = randomBytes(12)
-      const cipher = createCipheriv('aes-256-gcm', key, nonce).setAAD(Buffer.from(context))
-      const text = Buffer.concat([cipher.update(plain, 'utf8'), cipher.final()])
-      return [keyId, ...[nonce, cipher.getAuthTag(), text].map((part) => part.toString('base64url'))].join('.')
-    },
-    open: (sealed, context) => {
-      const [id, nonce = '', tag = '', text = ''] = sealed.split('.')
-      if (id !== keyId) throw new Error(`a value was sealed with the key ${id}, the key at hand is ${keyId}`)
-      const [iv, mark, body] = [nonce, tag, text].map((part) => Buffer.from(part, 'base64url')) as [Buffer, Buffer, Buffer]
-      const cipher = createDecipheriv('aes-256-gcm', key, iv, { authTagLength: 16 }).setAAD(Buffer.from(context)).setAuthTag(mark)
-      return Buffer.concat([cipher.update(body), cipher.final()]).toString('utf8')
-    },
-    index: (plain, context) => createHmac('sha256', blind).update(`${context}\0${plain}`).digest('base64url')
+    seal,
+    open,
+    index: (plain, context) => createHmac('sha256', blind).update(`${context}\0${plain}`).digest('base64url'),
+    sealToken: (token, userId) => forNotifier.seal(token, mailTokenContext(userId))
   }
 }
+
+/** What auth keeps sealed, and for which place. */
+export const sealedTables: SealedTable[] = [
+  {
+    table: 'users',
+    key: 'id',
+    type: 'uuid',
+    columns: [
+      sealedColumn('cpf_sealed', 'sealed value', (id) => `users.${id}.cpf`),
+      sealedColumn('phone_sealed', 'sealed value', (id) => `users.${id}.phone`)
+    ]
+  },
+  { table: 'totp', key: 'user_id', type: 'uuid', columns: [sealedColumn('secret_sealed', 'sealed value', (id) => `users.${id}.totp`)] },
+  {
+    table: 'signing_keys',
+    key: 'kid',
+    type: 'text',
+    columns: [sealedColumn('private_sealed', 'sealed value', (kid) => `signing_keys.${kid}`)]
+  }
+]

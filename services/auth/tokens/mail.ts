@@ -1,6 +1,7 @@
 import SQL from 'sql-template-strings'
 import { type Db, maybeOne, one, run } from '#platform/db'
 import { Problem } from '#platform/problem'
+import type { Seal } from '../privacy/seal.ts'
 import { makeSecret, readSecret } from './secret.ts'
 
 /** What a token that goes out by mail is for: to prove the address of an account, to set a new password, to prove a new address. */
@@ -12,8 +13,15 @@ const LIFETIME = { verify: { hours: 24 }, reset: { minutes: 30 }, change: { hour
 /** Nobody is sent more of one kind than this in an hour. */
 const PER_HOUR = 5
 
-/** Makes a single-use token; undefined where the person was sent enough of them in the last hour. */
-export async function makeMailToken(tx: Db, userId: string, purpose: Purpose, now: Temporal.Instant, email: string | null = null) {
+/** Makes a single-use token, sealed for the notifier; undefined where the person was sent enough of them in the last hour. */
+export async function makeMailToken(
+  tx: Db,
+  seal: Seal,
+  userId: string,
+  purpose: Purpose,
+  now: Temporal.Instant,
+  email: string | null = null
+) {
   const since = new Date(now.subtract({ hours: 1 }).epochMilliseconds)
   const { sent } = await one<{ sent: number }>(
     tx,
@@ -27,7 +35,7 @@ export async function makeMailToken(tx: Db, userId: string, purpose: Purpose, no
     SQL`insert into mail_tokens (id, user_id, purpose, secret_hash, email, created_at, expires_at)
         values (${id}, ${userId}, ${purpose}, ${hash}, ${email}, ${new Date(now.epochMilliseconds)}, ${new Date(expiresAt.epochMilliseconds)})`
   )
-  return { id: userId, token, expiresAt: expiresAt.toString() }
+  return { id: userId, sealedToken: seal.sealToken(token, userId), expiresAt: expiresAt.toString() }
 }
 
 /** Uses a token up, with every other of its kind that the person was sent, and tells whose it is. Throws `token_invalid` (400). */

@@ -3,7 +3,7 @@ import SQL from 'sql-template-strings'
 import { rows, run } from '#platform/db'
 import type { EventType, UserSnapshot } from '#platform/events'
 import { eventually } from '#platform/testing'
-import { type Rig, someAppointment, someDoctor, someEvent, somePatient, startRig } from '../testing.ts'
+import { type Rig, secrets, someAppointment, someDoctor, someEvent, somePatient, startRig } from '../testing.ts'
 import { startDelivery } from './deliver.ts'
 import { openSmtp } from './smtp.ts'
 
@@ -199,7 +199,7 @@ test('three senders share 200 mails, and each leaves once', async () => {
   const others = await Promise.all(
     [1, 2].map(() => {
       const smtp = openSmtp(rig.sink.url, { connections: 4 })
-      return startDelivery({ sql: rig.sql, smtp, sender: rig.sender, worker: crypto.randomUUID(), clock }, 4)
+      return startDelivery({ sql: rig.sql, smtp, sender: rig.sender, secrets, worker: crypto.randomUUID(), clock }, 4)
     })
   )
   const pairs = await Promise.all(Array.from({ length: 100 }, parties))

@@ -11,6 +11,7 @@ export type Claimed = {
   eventAt: Date
   template: Template
   appointmentId: string | null
+  recipientId: string
   version: number | null
   data: MailData
   attempts: number
@@ -60,7 +61,7 @@ export const claim = (sql: Sql, worker: string, limit: number, now: Date, from: 
 export const readClaimed = (db: Db, ids: string[]) =>
   rows<Claimed>(
     db,
-    SQL`select m.id, m.event_id, m.event_type, m.event_at, m.template, m.appointment_id, m.version, m.data, m.attempts, m.request_id, m.traceparent,
+    SQL`select m.id, m.event_id, m.event_type, m.event_at, m.template, m.appointment_id, m.recipient_id, m.version, m.data, m.attempts, m.request_id, m.traceparent,
                coalesce(m.data -> 'farewell', to_jsonb(r)) as recipient, to_jsonb(d) as doctor, to_jsonb(p) as patient,
                a.version as newest_version, a.status as newest_status, a.start_at as newest_start,
                coalesce(later.sent, false) as later_sent, coalesce(later.waits, false) as later_waits

@@ -2,13 +2,20 @@ import { describeError, log, traced } from '#platform/log'
 import { counter, histogram } from '#platform/metrics'
 import { openSpan } from '#platform/spans'
 import { compose, type Sender } from '../mails/compose.ts'
+import { openData, type Secrets } from '../secrets.ts'
 import { nextTry } from './ladder.ts'
 import type { Claimed, Ended, Outcome } from './queries.ts'
 import type { Smtp } from './smtp.ts'
 import { type Standing, whySuperseded } from './standing.ts'
 
 /** What sending needs. `settle` writes down how an attempt ended, and says whether the mail was still this process's own. */
-export type Needs = { smtp: Smtp; sender: Sender; clock: () => Temporal.Instant; settle: (ended: Ended) => Promise<boolean> }
+export type Needs = {
+  smtp: Smtp
+  sender: Sender
+  secrets: Secrets
+  clock: () => Temporal.Instant
+  settle: (ended: Ended) => Promise<boolean>
+}
 
 const mails = counter('mails_total', 'Attempts at mails, by template and how they ended', ['template', 'outcome'])
 const latency = histogram(
@@ -43,13 +50,13 @@ export async function send(mail: Claimed, needs: Needs, offWire: () => void): Pr
   })
 }
 
-async function attempt(mail: Claimed, { smtp, sender, clock }: Needs): Promise<Outcome | 'away'> {
+async function attempt(mail: Claimed, { smtp, sender, secrets, clock }: Needs): Promise<Outcome | 'away'> {
   const { recipient } = mail
   const why = whySuperseded(standingOf(mail), instant(clock()))
   if (why || !recipient) return { result: 'superseded', reply: why ?? 'the recipient is not known' }
   let message: ReturnType<typeof compose>
   try {
-    message = compose({ ...mail, recipient }, sender)
+    message = compose({ ...mail, recipient, data: openData(secrets, mail) }, sender)
   } catch (error) {
     log.error(describeError(error), 'a mail could not be composed')
     return { result: 'failed', reply: error instanceof Error ? error.message : 'it could not be composed' }

@@ -28,14 +28,17 @@ export type Template = (typeof templates)[number]
 
 /** What an event said that its mail needs; names and addresses are looked up when the mail leaves. */
 export type MailData = {
-  appointment?: Pick<AppointmentSnapshot, 'start' | 'end' | 'timezone' | 'status' | 'statusReason' | 'previousStart' | 'actor'> & {
+  appointment?: Pick<
+    AppointmentSnapshot,
+    'start' | 'end' | 'timezone' | 'status' | 'statusReason' | 'sealedStatusReason' | 'previousStart' | 'actor'
+  > & {
     doctorId: string
     patientId: string
   }
   /** The method of its calendar part. */
   calendar?: 'REQUEST' | 'CANCEL' | null
   offer?: EventData<'healthmed.waitlist.offered.v1'>
-  account?: { token?: string; expiresAt?: string; until?: string; reason?: string | null; change?: string }
+  account?: { token?: string; sealedToken?: string; expiresAt?: string; until?: string; reason?: string | null; change?: string }
   /** Where it goes, in place of the person's address of the moment it leaves. */
   address?: string
   /** The last that is known of an erased person; goes when the mail has left. */

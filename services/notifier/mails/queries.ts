@@ -88,9 +88,9 @@ export async function scrubMailsOf(tx: Db, personId: string): Promise<void> {
   )
   await run(
     tx,
-    SQL`update mails m set data = m.data #- '{appointment,statusReason}'
+    SQL`update mails m set data = m.data #- '{appointment,statusReason}' #- '{appointment,sealedStatusReason}'
           from appointments a
-         where a.id = m.appointment_id and ${personId}::uuid in (a.doctor_id, a.patient_id) and m.data #>> '{appointment,statusReason}' is not null
+         where a.id = m.appointment_id and ${personId}::uuid in (a.doctor_id, a.patient_id) and coalesce(m.data #>> '{appointment,statusReason}', m.data #>> '{appointment,sealedStatusReason}') is not null
            and m.data #>> '{appointment,actor,role}' is distinct from 'system'`
   )
 }

@@ -2,6 +2,7 @@ import SQL from 'sql-template-strings'
 import { type Db, one } from '#platform/db'
 import { currentOrNewTrace } from '#platform/outbox'
 import { Problem } from '#platform/problem'
+import { sealReason } from '../privacy/reasons.ts'
 import type { Calendar } from '../slots/read.ts'
 import { readCalendar } from '../slots/read.ts'
 import { freeSlots, isInHours, type Range } from '../slots/slots.ts'
@@ -63,9 +64,16 @@ export async function claimSlot(
   throw new Problem('slot_taken')
 }
 
-const newClaim = (calendar: Calendar, slot: Range, { patient, status, reason, ...claim }: Claim, at: Date, limits: Limits): NewClaim => ({
+const newClaim = (
+  calendar: Calendar,
+  slot: Range,
+  { patient, status, reason, ...claim }: Claim,
+  at: Date,
+  limits: Limits,
+  id = Bun.randomUUIDv7()
+): NewClaim => ({
   row: {
-    id: Bun.randomUUIDv7(),
+    id,
     doctorId: calendar.id,
     doctorName: calendar.name,
     crm: calendar.crm,
@@ -77,7 +85,7 @@ const newClaim = (calendar: Calendar, slot: Range, { patient, status, reason, ..
     priceAmount: calendar.price.amount,
     priceCurrency: calendar.price.currency,
     status,
-    reason,
+    reason: sealReason(reason, 'appointments.reason', id),
     statusReason: null,
     version: 1,
     createdAt: at,

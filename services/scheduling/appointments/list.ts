@@ -3,6 +3,7 @@ import { cursorsOf } from '#platform/cursor'
 import type { Sql } from '#platform/db'
 import { Problem } from '#platform/problem'
 import { dateOf, instantOf, instantText } from '#platform/schema'
+import { openReason } from '../privacy/reasons.ts'
 import { appointmentOf } from './model.ts'
 import { findAppointment, historyOf, listAppointments } from './queries.ts'
 
@@ -58,12 +59,15 @@ export async function readOwn(sql: Sql, who: Caller, id: string) {
 export async function readHistory(sql: Sql, who: Caller, id: string) {
   await readOwn(sql, who, id)
   const trail = await historyOf(sql, id)
-  return trail.map(({ at, actorId, actorRole, action, fromStatus, toStatus, reason }) => ({
-    at: instantText(at),
-    actor: { id: actorId, role: actorRole },
-    action,
-    from: fromStatus,
-    to: toStatus,
-    ...(reason !== null && { reason })
-  }))
+  return trail.map(({ at, actorId, actorRole, action, fromStatus, toStatus, ...row }) => {
+    const reason = openReason(row.reason, 'history.reason', id)
+    return {
+      at: instantText(at),
+      actor: { id: actorId, role: actorRole },
+      action,
+      from: fromStatus,
+      to: toStatus,
+      ...(reason !== null && { reason })
+    }
+  })
 }

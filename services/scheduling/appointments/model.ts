@@ -2,6 +2,7 @@ import { type Static, t } from 'elysia'
 import type { AppointmentSnapshot } from '#platform/events'
 import { Crm, eg, IdOf, Instant, instantText, Money, PersonName, Reason, TimeZone, Uuid } from '#platform/schema'
 import { DoctorName } from '../doctors/model.ts'
+import { openReason, reasonForEvent } from '../privacy/reasons.ts'
 import type { Status } from './states.ts'
 
 /** The states that a client can see and ask for. */
@@ -105,6 +106,7 @@ export type AppointmentRow = {
   priceAmount: number
   priceCurrency: string
   status: Status
+  /** As stored: sealed. */
   reason: string | null
   statusReason: string | null
   version: number
@@ -112,22 +114,26 @@ export type AppointmentRow = {
   updatedAt: Date
 }
 
-/** A row as the API writes it. */
-export const appointmentOf = (row: AppointmentRow): Appointment => ({
-  id: row.id,
-  doctor: { id: row.doctorId, name: row.doctorName, crm: row.crm ?? '' },
-  patient: { id: row.patientId, name: row.patientName },
-  start: instantText(row.start),
-  end: instantText(row.end),
-  timezone: row.timezone,
-  price: { amount: row.priceAmount, currency: row.priceCurrency },
-  status: row.status as Appointment['status'],
-  ...(row.reason !== null && { reason: row.reason }),
-  ...(row.statusReason !== null && { statusReason: row.statusReason }),
-  version: row.version,
-  createdAt: instantText(row.createdAt),
-  updatedAt: instantText(row.updatedAt)
-})
+/** A row as the API writes it, its reasons in clear. */
+export function appointmentOf(row: AppointmentRow): Appointment {
+  const reason = openReason(row.reason, 'appointments.reason', row.id)
+  const statusReason = openReason(row.statusReason, 'appointments.status_reason', row.id)
+  return {
+    id: row.id,
+    doctor: { id: row.doctorId, name: row.doctorName, crm: row.crm ?? '' },
+    patient: { id: row.patientId, name: row.patientName },
+    start: instantText(row.start),
+    end: instantText(row.end),
+    timezone: row.timezone,
+    price: { amount: row.priceAmount, currency: row.priceCurrency },
+    status: row.status as Appointment['status'],
+    ...(reason !== null && { reason }),
+    ...(statusReason !== null && { statusReason }),
+    version: row.version,
+    createdAt: instantText(row.createdAt),
+    updatedAt: instantText(row.updatedAt)
+  }
+}
 
 /** A row as an event tells it: ids only, and never the patient's reason. */
 export const snapshotOf = (
@@ -142,7 +148,9 @@ export const snapshotOf = (
   end: instantText(row.end),
   timezone: row.timezone,
   status: row.status,
-  statusReason: row.statusReason,
+  // in clear only earlier releases announced it
+  statusReason: null,
+  sealedStatusReason: reasonForEvent(row.statusReason, row.id),
   previousStart: previousStart && instantText(previousStart),
   actor,
   version: row.version,

@@ -1,6 +1,7 @@
 import SQL, { type SQLStatement } from 'sql-template-strings'
 import type { Role } from '#platform/caller'
 import { type Db, maybeOne, one, rows, run } from '#platform/db'
+import { sealReason } from '../privacy/reasons.ts'
 import { notice } from '../stream/notices.ts'
 import type { AppointmentRow } from './model.ts'
 import type { Actor, Status } from './states.ts'
@@ -59,7 +60,8 @@ export const lockAppointment = (db: Db, id: string, partyId: string | null) =>
 export const setStatus = (db: Db, id: string, { status, reason, now }: { status: Status; reason: string | null; now: Date }) =>
   one<AppointmentRow>(
     db,
-    named(SQL`update appointments set status = ${status}, status_reason = ${reason}, expires_at = null, version = version + 1, updated_at = ${now},
+    named(SQL`update appointments set status = ${status}, status_reason = ${sealReason(reason, 'appointments.status_reason', id)}, expires_at = null,
+                      version = version + 1, updated_at = ${now},
                       moved_from = case when ${status} = 'confirmed' then null else moved_from end
                where id = ${id}::uuid returning *`)
   )
@@ -88,7 +90,7 @@ export const bookHeldRow = (
 ) =>
   one<AppointmentRow>(
     db,
-    named(SQL`update appointments set status = ${status}, reason = ${reason}, expires_at = ${expiresAt}, created_at = ${now}, updated_at = ${now}
+    named(SQL`update appointments set status = ${status}, reason = ${sealReason(reason, 'appointments.reason', id)}, expires_at = ${expiresAt}, created_at = ${now}, updated_at = ${now}
                where id = ${id}::uuid returning *`)
   )
 
@@ -100,7 +102,8 @@ export async function recordHistory(db: Db, row: AppointmentRow, { action, actor
   await run(
     db,
     SQL`insert into history (appointment_id, doctor_id, patient_id, at, actor_id, actor_role, action, from_status, to_status, reason, version)
-        values (${row.id}, ${row.doctorId}, ${row.patientId}, ${at}, ${actorId}, ${actorRole}, ${action}, ${from}, ${row.status}, ${reason}, ${row.version})`
+        values (${row.id}, ${row.doctorId}, ${row.patientId}, ${at}, ${actorId}, ${actorRole}, ${action}, ${from}, ${row.status},
+                ${sealReason(reason, 'history.reason', row.id)}, ${row.version})`
   )
   notice(db, row)
 }

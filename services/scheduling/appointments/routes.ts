@@ -7,6 +7,7 @@ import { ById, eg, Instant, LocalDate, PageOf, PageQuery } from '#platform/schem
 import type { Needs } from '../app.ts'
 import { calendarFile } from '../calendar/file.ts'
 import { calendarText } from '../calendar/model.ts'
+import { keepBody, openBody } from '../privacy/reasons.ts'
 import { changing, exampleAfter, writing } from './about.ts'
 import { book } from './book.ts'
 import { change } from './change.ts'
@@ -37,10 +38,11 @@ async function answer(
   made?: (appointment: Appointment) => Pick<Answer, 'status' | 'headers'>
 ) {
   const wish = { callerId: who.id, key: request.headers.get('idempotency-key'), route: new URL(request.url).pathname, body }
-  const result = await idempotent(needs.sql, wish, async (db) => {
+  const once = async (db: Db): Promise<Answer> => {
     const appointment = await work(db)
     return { status: 200, headers: {}, ...made?.(appointment), body: appointment }
-  })
+  }
+  const result = await idempotent(needs.sql, wish, once, { keep: keepBody, open: openBody })
   set.status = result.status
   Object.assign(set.headers, result.headers)
   if (result.status < 300) set.headers.etag = `"${(result.body as Appointment).version}"`

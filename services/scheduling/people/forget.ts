@@ -52,7 +52,7 @@ async function forgetTexts(tx: Db, id: string, name: string): Promise<void> {
   await run(tx, SQL`update history set reason = null where (doctor_id = ${id}::uuid or patient_id = ${id}::uuid) and reason is not null`)
   await run(
     tx,
-    SQL`update outbox set data = data || '{"statusReason": null}'
-         where ${id} in (data->>'doctorId', data->>'patientId') and data->>'statusReason' is not null`
+    SQL`update outbox set data = data || '{"statusReason": null, "sealedStatusReason": null}'
+         where ${id} in (data->>'doctorId', data->>'patientId') and coalesce(data->>'statusReason', data->>'sealedStatusReason') is not null`
   )
 }

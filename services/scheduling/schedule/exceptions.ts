@@ -6,6 +6,7 @@ import { Problem } from '#platform/problem'
 import { dateOf, invalid } from '#platform/schema'
 import { ensureDoctor } from '../doctors/profile.ts'
 import { requireActive } from '../people/active.ts'
+import { openReason, sealReason } from '../privacy/reasons.ts'
 import { widening } from '../waitlist/widen.ts'
 import type { ExceptionWish } from './model.ts'
 import { checkWindow, conflictsOf } from './publish.ts'
@@ -20,11 +21,11 @@ type Row = {
   reason: string | null
 }
 
-const exceptionOf = ({ start, end, reason, ...rest }: Row) => ({
-  ...rest,
-  ...(start !== null && end !== null && { start, end }),
-  ...(reason !== null && { reason })
-})
+const exceptionOf = ({ start, end, ...row }: Row) => {
+  const { reason: stored, ...rest } = row
+  const reason = openReason(stored, 'exceptions.reason', row.id)
+  return { ...rest, ...(start !== null && end !== null && { start, end }), ...(reason !== null && { reason }) }
+}
 
 const MAX_EXCEPTIONS = 500
 
@@ -41,12 +42,12 @@ export async function addException(sql: Sql, doctor: Caller, wish: ExceptionWish
   })
 }
 
-const insertException = (tx: Db, doctorId: string, wish: ExceptionWish, now: Temporal.Instant) =>
+const insertException = (tx: Db, doctorId: string, wish: ExceptionWish, now: Temporal.Instant, id = Bun.randomUUIDv7()) =>
   maybeOne<Row>(
     tx,
     SQL`insert into exceptions (id, doctor_id, kind, from_date, to_date, start_time, end_time, reason, created_at)
-        select ${Bun.randomUUIDv7()}::uuid, ${doctorId}::uuid, ${wish.kind}, ${wish.from}::date, ${wish.to}::date, ${wish.start ?? null}::text,
-               ${wish.end ?? null}::text, ${wish.reason ?? null}::text, ${new Date(now.epochMilliseconds)}::timestamptz
+        select ${id}::uuid, ${doctorId}::uuid, ${wish.kind}, ${wish.from}::date, ${wish.to}::date, ${wish.start ?? null}::text,
+               ${wish.end ?? null}::text, ${sealReason(wish.reason ?? null, 'exceptions.reason', id)}::text, ${new Date(now.epochMilliseconds)}::timestamptz
          where (select count(*) from exceptions where doctor_id = ${doctorId}::uuid) < ${MAX_EXCEPTIONS}
      returning id, kind, from_date as from, to_date as to, start_time as start, end_time as end, reason`
   )
