@@ -39,7 +39,7 @@ test('what others wait for says when it is ready, by itself or by its image', ()
 const text = readFileSync(join(import.meta.dir, '..', 'docker-compose.yml'), 'utf8')
 /** Set by the image, the same in each container. */
 const ofTheImage = ['PORT', 'HOST']
-/** What the file says itself: how the containers find each other, and whom auth believes. */
+/** What the file says itself: how the containers find each other, and whom the services believe. */
 const fixed = ['AUTH_URL', 'SCHEDULING_URL', 'NOTIFIER_URL', 'OPS_PORT']
 
 test.each(Object.entries(settingsOf))('every setting of %s reaches it through compose', (name, schema) => {
@@ -48,7 +48,7 @@ test.each(Object.entries(settingsOf))('every setting of %s reaches it through co
   expect(unknown).toEqual([])
   const lost = Object.keys(schema.properties).filter((setting) => {
     if (ofTheImage.includes(setting) || given[`${setting}_FILE`]?.startsWith('/run/secrets/')) return false
-    if (fixed.includes(setting) || (name === 'auth' && setting === 'TRUSTED_PROXIES')) return given[setting] === undefined
+    if (fixed.includes(setting) || (name !== 'gateway' && setting === 'TRUSTED_PROXIES')) return given[setting] === undefined
     return !given[setting]?.startsWith(`\${${setting}:-`)
   })
   expect(lost).toEqual([])

@@ -38,7 +38,7 @@ test('the units hold no password, start what is there, and are hardened', () => 
   for (const name of units.filter((unit) => unit.endsWith('.service'))) {
     const unit = read(`deploy/systemd/${name}`)
     expect(unit.match(/^(Environment|ExecStart)=.*(PASSWORD|SECRET|KEY|_URL)/gim)).toBeNull()
-    const [, program = ''] = /^ExecStart=\/usr\/local\/bin\/bun (\S+)/m.exec(unit) ?? []
+    const [, program = ''] = /^ExecStart=\/usr\/local\/bin\/bun --env-file=\.env (\S+)/m.exec(unit) ?? []
     expect([name, existsSync(join(root, program))]).toEqual([name, true])
     for (const line of ['User=healthmed', 'NoNewPrivileges=yes', 'ProtectSystem=strict', 'CapabilityBoundingSet=', 'UMask=0077'])
       expect(unit).toContain(`\n${line}\n`)

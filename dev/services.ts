@@ -82,7 +82,7 @@ function localHost(host: string): string {
 
 /**
  * Starts one of the processes and waits until it is ready. Throws with the last lines of its log where it is not. It gets its settings from here alone:
- * Bun would fill in from `.env` what is left out on purpose.
+ * `.env` must not fill in what is left out on purpose.
  */
 export async function startService({ name, env, readyUrl }: Plan, log: string, registry: Registry): Promise<Running> {
   const isGateway = name === 'gateway'

@@ -6,6 +6,7 @@ import type { TObject, TSchema } from '@sinclair/typebox'
 import type { Passwords } from '#platform/provision'
 import { parseSettings } from '#platform/settings'
 import { settingsOf } from '../ops/service-settings.ts'
+import packageJson from '../package.json' with { type: 'json' }
 import { planServices } from './services.ts'
 import { composeOnly, type StartSettings, startSchema, unusedSettings } from './start-settings.ts'
 
@@ -154,4 +155,26 @@ test('.env.example names every setting of `bun start` and of compose, with value
     shown.filter(([name]) => name in startSchema.properties).map(([name, value]) => [name, value.replaceAll("'", '')])
   )
   expect(() => parseSettings(startSchema, given)).not.toThrow()
+})
+
+test('the commands that look at this system read .env, and nothing else does by itself', async () => {
+  for (const name of ['start', 'ops', 'keys', 'tour', 'dev:fill'] as const)
+    expect([name, packageJson.scripts[name]]).toEqual([name, expect.stringContaining('bun --env-file=.env ')])
+  expect(readFileSync(join(root, 'bunfig.toml'), 'utf8')).toContain('\nenv = false\n')
+  const folder = mkdtempSync(join(tmpdir(), 'healthmed-env-'))
+  try {
+    writeFileSync(join(folder, '.env'), 'PUBLIC_URL=clinic.example\nDATABASE_URL=postgres://x\n')
+    const flags = [`--env-file=${join(folder, '.env')}`, 'dev/start.ts']
+    const child = Bun.spawn([process.execPath, ...flags], {
+      cwd: root,
+      env: { PATH: process.env.PATH ?? '' },
+      stdout: 'pipe',
+      stderr: 'pipe'
+    })
+    const said = await new Response(child.stderr).text()
+    expect(await child.exited).toBe(78)
+    for (const line of ['- PUBLIC_URL is not valid', '- DATABASE_URL is not used by `bun start`']) expect(said).toContain(line)
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
 })

@@ -102,7 +102,7 @@ export function startSettings(): StartSettings {
 export const environmentFor = (name: Name, settings: StartSettings): Record<string, string> =>
   Object.fromEntries(passedOn(name).flatMap(([setting]) => (settings[setting] === undefined ? [] : [[setting, String(settings[setting])]])))
 
-/** Bun reads `.env` by itself, and ignores it where it may not. */
+/** Bun reads `.env` for this command, and says nothing where it may not. */
 function dotEnvTrouble(): string[] {
   if (!existsSync('.env')) return []
   try {
