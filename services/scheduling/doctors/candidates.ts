@@ -1,5 +1,6 @@
 import SQL, { type SQLStatement } from 'sql-template-strings'
 import { type Db, rows } from '#platform/db'
+import type { Reach } from '../slots/reach.ts'
 import type { OfferColumns } from '../slots/read.ts'
 import { fold } from './model.ts'
 
@@ -25,37 +26,90 @@ export type Filter = {
   q?: string | undefined
   maxPrice?: number | undefined
   id?: string | undefined
+  /** Only who can be free on the dates that this stands for. */
+  reach?: Reach | undefined
 }
-/** What the database itself can put doctors in order by. */
-export type Order = 'bound' | 'price' | 'name'
+/** What the database itself can put doctors in order by; `none`: those who may have no free slot at all, by their ids. */
+export type Order = 'bound' | 'none' | 'price' | 'name'
+/** The place of a doctor without a free slot, in the order by the next one. */
+export const NEVER = Number.MAX_SAFE_INTEGER
 /** A place in an order: what decides, Unix ms for a bound, and the id behind it. */
 export type Place = [number | string, string]
 
 /** The place of a doctor in an order. */
 export const placeOf = (order: Order, row: Candidate): Place => [
-  order === 'price' ? row.priceAmount : order === 'name' ? row.nameFolded : row.bound.getTime(),
+  order === 'price' ? row.priceAmount : order === 'name' ? row.nameFolded : order === 'none' ? NEVER : row.bound.getTime(),
   row.id
 ]
 
 /** The span that busy times are read for. */
 type Span = { now: Date; until: Date }
 
-/** Where to go on: after a place, or without those who were seen. Bounds move while they are walked, so only the latter misses nobody there. */
+/** Where to go on: after a place, and without those who were seen. Bounds move while they are walked, so only the latter misses nobody there. */
 export type From = { after: Place | undefined; seen: string[] }
 
 /** The next `limit` listed doctors of an order, with rules, exceptions and what is claimed in a span, in one statement. */
 export const candidates = (db: Db, filter: Filter, order: Order, from: From, limit: number, span: Span) =>
-  rows<Candidate>(db, withTimes(chosen(filter).append(ordered(order, from, limit)), order, span))
+  rows<Candidate>(db, withTimes(chosen(filter, order, from.after).append(ordered(order, from, limit)), order, span))
 
 /** Each set of filters is a statement of its own, so that the planner knows which of them there are. */
-function chosen({ unknown, specialty, q, maxPrice, id }: Filter): SQLStatement {
-  const statement = SQL`select d.*, n.at as bound, n.then_at, n.generation from doctors d join next_free n on n.doctor_id = d.id where d.listed`
+function chosen({ unknown, specialty, q, maxPrice, id, reach }: Filter, order: Order, after: Place | undefined): SQLStatement {
+  const statement = SQL`select d.*, n.at as bound, n.then_at, n.generation from doctors d join `
+    .append(order === 'bound' && after ? boundsAfter(after) : order === 'none' ? boundsOfNone() : SQL`next_free`)
+    .append(SQL` n on n.doctor_id = d.id where d.listed`)
   if (unknown) statement.append(SQL` and n.then_at is null`)
   if (id !== undefined) statement.append(SQL` and d.id = ${id}::uuid`)
   if (specialty !== undefined) statement.append(SQL` and d.specialties @> array[${specialty}::text]`)
   if (maxPrice !== undefined) statement.append(SQL` and d.price_amount <= ${maxPrice}::int`)
   if (q !== undefined) statement.append(SQL` and d.name_folded like ${likeOf(q)}::text`)
-  return statement
+  return reach ? statement.append(within(reach)) : statement
+}
+
+/**
+ * The bounds after a place in their order, and those that say too little: whose doctor has not been looked at since something changed, or has a hold, which
+ * a bound leaves out. All others before the place were looked at by the pages before, and their doctors have their next slot where their bound is.
+ */
+const boundsAfter = ([at, id]: Place): SQLStatement => {
+  const start = new Date(at)
+  return SQL`(
+      select * from next_free where (at, doctor_id) > (${start}::timestamptz, ${id}::uuid)
+       union all
+      select * from next_free where then_at is null and (at, doctor_id) <= (${start}::timestamptz, ${id}::uuid)
+       union all
+      select * from next_free where then_at is not null and (at, doctor_id) <= (${start}::timestamptz, ${id}::uuid)
+         and doctor_id in (select doctor_id from appointments where status = 'held'))`
+}
+
+/** The bounds of those who may have no free slot: it and the one after it are the same, or they say too little. */
+const boundsOfNone = (): SQLStatement =>
+  SQL`(
+      select * from next_free where then_at is null or then_at = at
+       union all
+      select * from next_free where then_at <> at and doctor_id in (select doctor_id from appointments where status = 'held'))`
+
+/** Leaves out who cannot be free on the dates of a search, without a look at what is booked: their window, next slot, hours or days off say so. */
+function within({ now, begins, ends, weekdays, from, to, isClosed }: Reach): SQLStatement {
+  const statement = SQL``
+  if (ends) statement.append(SQL` and n.at < coalesce((${ends.zones}::jsonb ->> d.timezone)::timestamptz, ${ends.others}::timestamptz)`)
+  // an hour for a change of the clock
+  if (begins)
+    statement.append(SQL`
+      and ${now}::timestamptz + make_interval(hours => 24 * d.booking_window_days + 1)
+          >= coalesce((${begins.zones}::jsonb ->> d.timezone)::timestamptz, ${begins.others}::timestamptz)`)
+  if (isClosed)
+    statement.append(SQL`
+      and not exists (select 1 from exceptions e where e.doctor_id = d.id and e.kind = 'closed' and e.start_time is null
+                         and e.from_date <= ${from}::date and e.to_date >= ${to}::date)`)
+  statement.append(SQL`
+      and (exists (select 1 from jsonb_array_elements(d.rules) r where (r->>'weekday')::int = any(${weekdays}::int[])
+                      and coalesce(r->>'validFrom', '') <= ${to}::text and coalesce(r->>'validUntil', '9999-12-31') >= ${from}::text`)
+  if (begins)
+    statement.append(SQL`
+                      and ${now}::timestamptz + make_interval(hours => 24 * d.booking_window_days + 1)
+                          >= coalesce((${begins.zones}::jsonb ->> d.timezone)::timestamptz, ${begins.others}::timestamptz)
+                             + (r->>'start')::interval + make_interval(mins => d.slot_minutes)`)
+  return statement.append(SQL`)
+        or exists (select 1 from exceptions e where e.doctor_id = d.id and e.kind = 'open' and e.from_date <= ${to}::date and e.to_date >= ${from}::date))`)
 }
 
 const likeOf = (q: string): string =>
@@ -74,6 +128,7 @@ function ordered(order: Order, { after, seen }: From, limit: number): SQLStateme
     return (after ? SQL` and (d.name_folded collate "C", d.id) > (${key}::text, ${id}::uuid)` : SQL``).append(
       SQL` order by d.name_folded collate "C", d.id limit ${limit}`
     )
+  if (order === 'none') return (after ? SQL` and n.doctor_id > ${id}::uuid` : SQL``).append(SQL` order by n.doctor_id limit ${limit}`)
   return (seen.length > 0 ? SQL` and n.doctor_id <> all(${seen}::uuid[])` : SQL``).append(SQL` order by n.at, n.doctor_id limit ${limit}`)
 }
 
@@ -101,5 +156,7 @@ const withTimes = (doctors: SQLStatement, order: Order, { now, until }: Span): S
         ? SQL` order by d.price_amount, d.id`
         : order === 'name'
           ? SQL` order by d.name_folded collate "C", d.id`
-          : SQL` order by d.bound, d.id`
+          : order === 'none'
+            ? SQL` order by d.id`
+            : SQL` order by d.bound, d.id`
     )

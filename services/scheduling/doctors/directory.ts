@@ -4,10 +4,11 @@ import { Problem } from '#platform/problem'
 import { dateOf } from '#platform/schema'
 import { HORIZON_DAYS } from '../slots/bound.ts'
 import { checkDates, type Dates, textOf } from '../slots/list.ts'
+import { isOutOfReach, reachOf } from '../slots/reach.ts'
 import { busyOf, offerOf } from '../slots/read.ts'
 import { freeSlots, type Range } from '../slots/slots.ts'
 import { dayOf, localDay } from '../slots/zone.ts'
-import type { Candidate, Filter, Place } from './candidates.ts'
+import { type Candidate, type Filter, NEVER, type Place } from './candidates.ts'
 import type { Doctor } from './model.ts'
 import { type Found, walk } from './walk.ts'
 
@@ -63,14 +64,18 @@ export async function searchDoctors(sql: Sql, search: Search, instant: Temporal.
     if (date) dateOf(date, path)
   if (from && to) checkDates({ from, to }, now)
   const after = search.cursor ? cursors[sort].decode(search.cursor) : undefined
-  const order = sort === 'next_slot' ? 'bound' : sort
+  const hasDates = from !== undefined || to !== undefined
+  if (hasDates && isOutOfReach({ from, to }, now)) return { items: [], nextCursor: null }
+  const filter = { ...search, reach: hasDates ? reachOf({ from, to }, now) : undefined }
   const placed: { key: Place; found: Found }[] = []
-  // by the next slot, who was shown before may stand anywhere below the cursor: the walk begins anew and skips them
-  await walk(sql, { filter: search, order, after: order === 'bound' ? undefined : after, now }, (batch, reached) => {
+  const met = new Set<string>()
+  await walk(sql, { filter, order: sort === 'next_slot' ? 'bound' : sort, after, now }, (batch, reached) => {
     for (const found of batch) {
       const key = keyOf(sort, found)
-      if (after && compare(key, after) <= 0) continue
-      if ((from || to) && firstSlots(found.row, now, { from, to }, 1).length === 0) continue
+      // who has no slot may be met twice
+      if (met.has(found.row.id) || (after && compare(key, after) <= 0)) continue
+      met.add(found.row.id)
+      if (hasDates && firstSlots(found.row, now, { from, to }, 1).length === 0) continue
       placed.push({ key, found })
     }
     placed.sort((a, b) => compare(a.key, b.key))
@@ -85,7 +90,6 @@ export async function searchDoctors(sql: Sql, search: Search, instant: Temporal.
   }
 }
 
-const NEVER = Number.MAX_SAFE_INTEGER
 const cursors = {
   next_slot: cursorsOf('doctors by next_slot', 'number', 'uuid'),
   price: cursorsOf('doctors by price', 'int4', 'uuid'),

@@ -2,6 +2,7 @@ import type { Sql } from '#platform/db'
 import { compare, doctorOf, firstSlots } from '../doctors/directory.ts'
 import { type Found, walk } from '../doctors/walk.ts'
 import { checkDates, type Dates, slotText } from './list.ts'
+import { isOutOfReach, reachOf } from './reach.ts'
 import type { Range } from './slots.ts'
 
 /** The earliest free slots over every listed doctor of a specialty, soonest first. */
@@ -12,8 +13,10 @@ export async function earliestSlots(
 ) {
   const now = instant.epochMilliseconds
   checkDates(dates, now)
+  if (isOutOfReach(dates, now)) return []
+  const reach = dates.from !== undefined || dates.to !== undefined ? reachOf(dates, now) : undefined
   let soonest: { slot: Range; found: Found }[] = []
-  await walk(sql, { filter: { specialty }, order: 'bound', now }, (batch, reached) => {
+  await walk(sql, { filter: { specialty, reach }, order: 'bound', now }, (batch, reached) => {
     const slots = batch.flatMap((found) => firstSlots(found.row, now, dates, limit).map((slot) => ({ slot, found })))
     soonest = [...soonest, ...slots].sort((a, b) => compare([a.slot.start, a.found.row.id], [b.slot.start, b.found.row.id])).slice(0, limit)
     const last = soonest[limit - 1]

@@ -43,6 +43,9 @@ function dayStart(zone: string, day: Day): LocalDayStart {
   return start
 }
 
+/** The zones that this process has met lately. */
+export const metZones = (): string[] => [...remembered.keys()]
+
 /** Temporal's `compatible`: a time in a gap moves on by the gap's length, a repeated one is the first of the two. */
 function exact(zone: string, day: Day, minute: number): number {
   const midnight = epoch.add({ days: day + Math.floor(minute / 1440) }).toPlainDateTime()
