@@ -172,6 +172,13 @@ export function zoneOf(zone: string): string {
   throw new Problem('invalid_timezone')
 }
 
+const currencies = new Set(Intl.supportedValuesOf('currency'))
+
+/** Throws `validation_failed` where a currency is none of ISO 4217. */
+export function requireCurrency(currency: string, path: string): void {
+  if (!currencies.has(currency)) throw invalid(path, 'must be a currency of ISO 4217, such as BRL')
+}
+
 /** An instant from the database as the API writes it: UTC, without a fraction that is zero. */
 export const instantText = (date: Date): string => Temporal.Instant.fromEpochMilliseconds(date.getTime()).toString()
 /** The same of a column that may be null. */

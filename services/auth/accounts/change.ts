@@ -2,13 +2,13 @@ import { transaction } from '#platform/db'
 import { Problem } from '#platform/problem'
 import { zoneOf } from '#platform/schema'
 import type { Needs } from '../app.ts'
-import { normalName, normalPhone } from './contact.ts'
+import { localeOf, normalName, normalPhone } from './contact.ts'
 import { sealedFor, type User, userOf } from './model.ts'
 import { findAccount, lockAccount } from './queries.ts'
 import { saveAndTell } from './tell.ts'
 
 /** What a person may change; a phone of null is taken away. */
-export type Change = { name?: string; phone?: string | null; locale?: 'pt-BR' | 'en'; timezone?: string }
+export type Change = { name?: string; phone?: string | null; locale?: string; timezone?: string }
 
 /** The caller's own account. Throws `token_revoked` where it is no more. */
 export async function readMe({ sql, seal }: Needs, id: string): Promise<User> {
@@ -21,7 +21,7 @@ export async function readMe({ sql, seal }: Needs, id: string): Promise<User> {
 export async function changeMe({ sql, seal }: Needs, id: string, change: Change, now: Temporal.Instant): Promise<User> {
   const fields = {
     ...(change.name !== undefined && { name: normalName(change.name) }),
-    ...(change.locale !== undefined && { locale: change.locale }),
+    ...(change.locale !== undefined && { locale: localeOf(change.locale) }),
     ...(change.timezone !== undefined && { timezone: zoneOf(change.timezone) }),
     ...(change.phone !== undefined && { phoneSealed: change.phone && seal.seal(normalPhone(change.phone), sealedFor(id, 'phone')) })
   }

@@ -6,6 +6,14 @@ import { maskCpf } from './cpf.ts'
 import type { Account } from './queries.ts'
 
 const Locale = t.Union([t.Literal('pt-BR'), t.Literal('en')], { description: 'The language of the mails; `pt-BR` where it is not said' })
+/** A language as it comes in: `localeOf` says which of the two it names. */
+const LocaleWish = t.String({
+  pattern: '^\\s*([Pp][Tt]|[Ee][Nn])([-_][A-Za-z0-9]{1,8}){0,4}\\s*$',
+  maxLength: 35,
+  examples: ['pt-BR'],
+  error: 'must be pt-BR or en',
+  description: 'The language of the mails: `pt-BR` (also `pt`) or `en` (also `en-US` and the like)'
+})
 /** Whether a doctor may be found and booked. */
 export const Approval = t.Union([t.Literal('pending'), t.Literal('approved'), t.Literal('rejected')], {
   description: 'Whether the doctor may be found and booked; only doctors have one'
@@ -14,13 +22,17 @@ export const Approval = t.Union([t.Literal('pending'), t.Literal('approved'), t.
 export const Role = t.Union([t.Literal('patient'), t.Literal('doctor'), t.Literal('admin')], {
   description: 'What the person is to the system'
 })
-/** A number in E.164, as it is kept; blanks and brackets between the digits may come in. */
-const Phone = t.String({ maxLength: 32, examples: ['+5511987654321'], description: 'With its country code, E.164' })
+/** A number in E.164, as it is kept; as it comes in it may have blanks and brackets between the digits, and in Brazil no country code. */
+const Phone = t.String({
+  maxLength: 32,
+  examples: ['+5511987654321'],
+  description: 'E.164; one that comes in without its country code is Brazilian'
+})
 
 const about = {
   name: t.String({ minLength: 1, maxLength: 120, examples: ['Ana Conceição'] }),
   phone: t.Optional(Phone),
-  locale: t.Optional(Locale),
+  locale: t.Optional(LocaleWish),
   timezone: t.Optional(TimeZone)
 }
 /** A password as it comes in; whether it is good enough is for the policy to say, so that its answer can. */
@@ -48,7 +60,7 @@ export const PatientWish = t.Object(registration)
 /** What a doctor registers with. */
 export const DoctorWish = t.Object({
   ...registration,
-  crm: t.String({ maxLength: 32, examples: ['123456-SP'], description: 'Also `CRM/SP 123456`' })
+  crm: t.String({ maxLength: 32, examples: ['123456-SP'], description: 'Also `CRM/SP 123456` and `12.345-6/SP`' })
 })
 /** What a person may change of the own account. */
 export const AccountChange = t.Object(

@@ -96,7 +96,7 @@ const refusals: [what: string, more: () => Record<string, unknown>, status: numb
   ['repeated digits', () => ({ cpf: '111.111.111-11' }), 422, 'invalid_cpf'],
   ['a CPF with letters between', () => ({ cpf: '529a982b247c25' }), 422, 'invalid_cpf'],
   ['a state that is none', () => ({ crm: '123-XX' }), 422, 'invalid_crm'],
-  ['seven digits', () => ({ crm: '1234567-SP' }), 422, 'invalid_crm'],
+  ['eleven digits', () => ({ crm: '12345678901-SP' }), 422, 'invalid_crm'],
   ['a zone that is none', () => ({ timezone: 'America/Nowhere' }), 422, 'invalid_timezone'],
   ['an offset for a zone', () => ({ timezone: '+03:00' }), 422, 'invalid_timezone'],
   ['a short password', () => ({ password: 'elevenchars' }), 422, 'weak_password'],
@@ -110,7 +110,7 @@ const refusals: [what: string, more: () => Record<string, unknown>, status: numb
   ['a line break in an address', () => ({ email: 'a@example.com\r\nBcc: b@example.com' }), 422, 'validation_failed'],
   ['a name of blanks', () => ({ name: '   ' }), 422, 'validation_failed'],
   ['a name that turns the text around', () => ({ name: 'Ana \u202e' }), 422, 'validation_failed'],
-  ['a phone without country', () => ({ phone: '11987654321' }), 422, 'validation_failed'],
+  ['a phone without area code', () => ({ phone: '987654321' }), 422, 'validation_failed'],
   ['a language that mails are not written in', () => ({ locale: 'fr' }), 422, 'validation_failed'],
   ['a role of one’s own', () => ({ role: 'admin' }), 422, 'validation_failed'],
   ['an id of one’s own', () => ({ id: crypto.randomUUID() }), 422, 'validation_failed'],
@@ -157,7 +157,7 @@ describe('a CRM is read in its usual spellings', () => {
   test.each(['123456-SP', 'CRM/SP 123456', 'crm-sp 123456', '123456/sp', '123456 SP', 'CRM SP: 123456', 'CRM 123456-SP'])('%s', (text) => {
     expect(readCrm(text)).toBe('123456-SP')
   })
-  test.each(['', 'SP', '123456', '0-SP', '123456-ZZ', '1234567-SP', 'SP-123456-SP', '12 34-SP'])('not %p', (text) => {
+  test.each(['', 'SP', '123456', '0-SP', '123456-ZZ', '12345678901-SP', 'SP-123456-SP', '12 34-SP'])('not %p', (text) => {
     expect(readCrm(text)).toBeUndefined()
   })
 })

@@ -10,7 +10,7 @@ import { attemptOn, countFailure, lockOf, tooMany } from '../attempts/throttle.t
 import { record } from '../audit/record.ts'
 import { askToVerify } from '../email/verify.ts'
 import { requireStrong } from '../passwords/policy.ts'
-import { normalEmail, normalName, normalPhone } from './contact.ts'
+import { localeOf, normalEmail, normalName, normalPhone } from './contact.ts'
 import { requireCpf } from './cpf.ts'
 import { requireCrm } from './crm.ts'
 import { VERIFY_WITHIN_DAYS } from './expire.ts'
@@ -25,7 +25,7 @@ export type Registration = {
   password: string
   crm?: string
   phone?: string
-  locale?: 'pt-BR' | 'en'
+  locale?: string
   timezone?: string
 }
 
@@ -45,7 +45,7 @@ export async function register(needs: Needs, wish: Registration, client: Client,
     email,
     cpfIndex: seal.index(cpf, 'users.cpf'),
     crm,
-    locale: wish.locale ?? 'pt-BR',
+    locale: localeOf(wish.locale ?? 'pt-BR'),
     timezone: zoneOf(wish.timezone ?? 'America/Sao_Paulo')
   } as const
   await requireStrong(wish.password, { name: fields.name, email, cpf, crm })

@@ -1,7 +1,7 @@
 import SQL from 'sql-template-strings'
 import type { Caller } from '#platform/caller'
 import { type Db, maybeOne, one, run, type Sql, transaction } from '#platform/db'
-import { invalid, zoneOf } from '#platform/schema'
+import { invalid, requireCurrency, zoneOf } from '#platform/schema'
 import { requireActive } from '../people/active.ts'
 import { fold, type Profile, type ProfileWish } from './model.ts'
 import { isSpecialty } from './specialties.ts'
@@ -36,10 +36,16 @@ export async function readProfile(sql: Sql, doctor: Caller): Promise<Profile> {
   return profileOf((await find()) as Row)
 }
 
+const DAY_MINUTES = 1_440
+
 /** Replaces the caller's profile; what is left out takes its standard. Throws `invalid_timezone`, `validation_failed`. */
 export async function writeProfile(sql: Sql, doctor: Caller, wish: ProfileWish): Promise<Profile> {
   const unknown = wish.specialties.findIndex((code) => !isSpecialty(code))
   if (unknown >= 0) throw invalid(`/specialties/${unknown}`, 'is not the code of a specialty')
+  requireCurrency(wish.price.currency, '/price/currency')
+  const { minNoticeMinutes = 60, bookingWindowDays = 90 } = wish
+  // else no slot could ever be booked
+  if (minNoticeMinutes > bookingWindowDays * DAY_MINUTES) throw invalid('/minNoticeMinutes', 'must not exceed bookingWindowDays')
   const zone = zoneOf(wish.timezone)
   return transaction(sql, async (tx) => {
     await requireActive(tx, doctor)
@@ -48,8 +54,8 @@ export async function writeProfile(sql: Sql, doctor: Caller, wish: ProfileWish):
       tx,
       SQL`update doctors
              set specialties = ${wish.specialties}, price_amount = ${wish.price.amount}, price_currency = ${wish.price.currency},
-                 bio = ${wish.bio ?? null}, timezone = ${zone}, min_notice_minutes = ${wish.minNoticeMinutes ?? 60},
-                 booking_window_days = ${wish.bookingWindowDays ?? 90}, buffer_minutes = ${wish.bufferMinutes ?? 0},
+                 bio = ${wish.bio ?? null}, timezone = ${zone}, min_notice_minutes = ${minNoticeMinutes},
+                 booking_window_days = ${bookingWindowDays}, buffer_minutes = ${wish.bufferMinutes ?? 0},
                  cancellation_notice_minutes = ${wish.cancellationNoticeMinutes ?? 0},
                  answer_within_minutes = ${wish.answerWithinMinutes ?? 1440}, auto_confirm = ${wish.autoConfirm ?? false},
                  schedule_version = schedule_version + 1
