@@ -38,6 +38,18 @@ test('an empty calendar has the component that every calendar must have, and no 
   expect(text).toContain('REFRESH-INTERVAL;VALUE=DURATION:PT15M\r\n')
 })
 
+test('every line of a calendar ends as the format wants it, the last one too', async () => {
+  const [doctor, patient] = [await rig.doctor(), await rig.patient()]
+  const empty = await rig.call('GET', await newFeed(patient))
+  const { id } = (await expected(201, rig.wish(patient, doctor, (await rig.slotsOf(doctor))[0] ?? ''))).body
+  const file = await rig.call('GET', `/v1/appointments/${id}/calendar.ics`, { as: patient })
+  for (const { text } of [empty, file, await rig.call('GET', await newFeed(patient))]) {
+    expect(text).toEndWith('END:VCALENDAR\r\n')
+    expect(text.replaceAll('\r\n', '')).not.toMatch(/[\r\n]/)
+    expect(text).not.toContain('\r\n\r\n')
+  }
+})
+
 test('every entry names who invites, and the calendar when to ask again', async () => {
   const [doctor, patient] = [await rig.doctor(), await rig.patient()]
   const slots = await rig.slotsOf(doctor)

@@ -33,21 +33,21 @@ const EMPTY = `BEGIN:${utc.join('\r\n')}\r\nEND:VTIMEZONE\r\n`
 export function calendarFile(row: EntryRow, reader: string, organizer: Mailbox): string {
   const calendar = newCalendar()
   calendar.createEvent(entryOf(row, reader, organizer))
-  return calendar.toString()
+  return `${calendar.toString()}\r\n`
 }
 
 /** Appointments as a calendar to subscribe to, in their order. Other requests have their turn while a large one is written. */
 export async function calendarFeed(rows: EntryRow[], reader: string, organizer: Mailbox): Promise<string> {
   const calendar = newCalendar().ttl(REFRESH_SECONDS)
   // a method asks for an event (RFC 5546)
-  if (rows.length === 0) return calendar.method(null).toString().replace(END, `${EMPTY}${END}`)
+  if (rows.length === 0) return calendar.method(null).toString().replace(END, `${EMPTY}${END}\r\n`)
   const parts = [calendar.toString().replace(END, '')]
   for (let from = 0; from < rows.length; from += AT_ONCE) {
     const entries = rows.slice(from, from + AT_ONCE).map((row) => new ICalEvent(entryOf(row, reader, organizer), calendar).toString())
     parts.push(foldLines(entries.join('')))
     await new Promise((resolve) => setImmediate(resolve))
   }
-  return `${parts.join('')}${END}`
+  return `${parts.join('')}${END}\r\n`
 }
 
 const newCalendar = (): ICalCalendar =>
