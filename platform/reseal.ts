@@ -51,7 +51,7 @@ const readBatch = (tx: Db, { table, key, type, contextId = key, columns }: Seale
     tx,
     SQL`select `
       .append(
-        `${key}::text as id, (${contextId})::text as context_id, array[${columns.map(({ read }) => read).join(', ')}] as values from ${table}`
+        `${key}::text as id, (${contextId})::text as context_id, jsonb_build_array(${columns.map(({ read }) => read).join(', ')}) as values from ${table}`
       )
       .append(` where ${key} > `)
       .append(SQL`${after}::text`)
