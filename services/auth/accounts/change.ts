@@ -2,9 +2,10 @@ import { transaction } from '#platform/db'
 import { Problem } from '#platform/problem'
 import { zoneOf } from '#platform/schema'
 import type { Needs } from '../app.ts'
+import { lockCaller } from '../sessions/own.ts'
 import { localeOf, normalName, normalPhone } from './contact.ts'
 import { sealedFor, type User, userOf } from './model.ts'
-import { findAccount, lockAccount } from './queries.ts'
+import { findAccount } from './queries.ts'
 import { saveAndTell } from './tell.ts'
 
 /** What a person may change; a phone of null is taken away. */
@@ -18,16 +19,20 @@ export async function readMe({ sql, seal }: Needs, id: string): Promise<User> {
 }
 
 /** Changes what is given of the caller's account. Throws `validation_failed`, `invalid_timezone`. */
-export async function changeMe({ sql, seal }: Needs, id: string, change: Change, now: Temporal.Instant): Promise<User> {
+export async function changeMe(
+  { sql, seal }: Needs,
+  who: { id: string; sid: string },
+  change: Change,
+  now: Temporal.Instant
+): Promise<User> {
   const fields = {
     ...(change.name !== undefined && { name: normalName(change.name) }),
     ...(change.locale !== undefined && { locale: localeOf(change.locale) }),
     ...(change.timezone !== undefined && { timezone: zoneOf(change.timezone) }),
-    ...(change.phone !== undefined && { phoneSealed: change.phone && seal.seal(normalPhone(change.phone), sealedFor(id, 'phone')) })
+    ...(change.phone !== undefined && { phoneSealed: change.phone && seal.seal(normalPhone(change.phone), sealedFor(who.id, 'phone')) })
   }
   const saved = await transaction(sql, async (tx) => {
-    const account = await lockAccount(tx, id)
-    if (!account) throw new Problem('token_revoked')
+    const { account } = await lockCaller(tx, who)
     return saveAndTell(tx, { ...account, ...fields }, now)
   })
   return userOf(saved, seal)

@@ -54,7 +54,7 @@ export const accountRoutes = (needs: Needs) =>
         answer: 'The account'
       })
     })
-    .patch('/me', ({ who, body }) => changeMe(needs, who.id, body, needs.clock()), {
+    .patch('/me', ({ who, body }) => changeMe(needs, who, body, needs.clock()), {
       body: AccountChange,
       response: { 200: User },
       detail: about({

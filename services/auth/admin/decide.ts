@@ -8,6 +8,7 @@ import { saveAndTell } from '../accounts/tell.ts'
 import type { Needs } from '../app.ts'
 import { type Action, record } from '../audit/record.ts'
 import { revokeAccess } from '../sessions/end.ts'
+import { voidMailTokens } from '../tokens/mail.ts'
 
 /**
  * Lets a doctor be found and booked; the doctor is mailed. Twice does nothing more. Throws `doctor_not_found`, and `crm_taken` for a rejected one
@@ -37,13 +38,14 @@ export const reject = (needs: Needs, adminId: string, id: string, reason: string
     return saved
   })
 
-/** Shuts somebody out: every session ends, and no log-in works. Throws `not_found`; `conflict` for oneself, so that one admin is always left. */
+/** Shuts somebody out: every session ends, no login works, and links that were mailed change nothing. Throws `not_found`; `conflict` for oneself, so that one admin is always left. */
 export const disable = (needs: Needs, adminId: string, id: string, now: Temporal.Instant): Promise<User> =>
   decide(needs, { adminId, id, action: 'user_disabled' }, now, 'not_found', async (tx, account) => {
     if (id === adminId) throw new Problem('conflict', 'You cannot disable your own account')
     if (account.disabled) return undefined
     const saved = await saveAndTell(tx, { ...account, disabled: true }, now)
     await revokeAccess(tx, id, 'disabled', now)
+    await voidMailTokens(tx, id, ['verify', 'reset', 'change'], now)
     return saved
   })
 

@@ -55,7 +55,7 @@ const proofRoutes = (needs: Needs) =>
     .post(
       '/resend',
       async ({ who, set }) => {
-        await resend(needs, who.id, needs.clock())
+        await resend(needs, who, needs.clock())
         set.status = 202
       },
       {

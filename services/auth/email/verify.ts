@@ -7,6 +7,7 @@ import type { Needs } from '../app.ts'
 import { record } from '../audit/record.ts'
 import type { Seal } from '../privacy/seal.ts'
 import { revokeAccess } from '../sessions/end.ts'
+import { lockCaller } from '../sessions/own.ts'
 import { makeMailToken, useMailToken, voidMailTokens } from '../tokens/mail.ts'
 import { voidSecondFactor } from './first-proof.ts'
 
@@ -26,7 +27,7 @@ export const verifyEmail = ({ sql }: Needs, token: string, now: Temporal.Instant
   transaction(sql, async (tx) => {
     const { userId, email } = await useMailToken(tx, token, ['verify', 'change'], now)
     const account = await lockAccount(tx, userId)
-    if (!account) throw new Problem('mail_token_invalid')
+    if (!account || account.disabled) throw new Problem('mail_token_invalid')
     if (email !== null || !account.emailVerified) {
       await voidSecondFactor(tx, account, now)
       await saveAndTell(tx, { ...account, email: email ?? account.email, emailVerified: true }, now)
@@ -38,12 +39,11 @@ export const verifyEmail = ({ sql }: Needs, token: string, now: Temporal.Instant
   })
 
 /** Sends the mail again, unless the address is verified. Throws `rate_limited` after five in an hour. */
-export const resend = ({ sql, seal }: Needs, userId: string, now: Temporal.Instant) =>
+export const resend = ({ sql, seal }: Needs, who: { id: string; sid: string }, now: Temporal.Instant) =>
   transaction(sql, async (tx) => {
-    const account = await lockAccount(tx, userId)
-    if (!account) throw new Problem('token_revoked')
+    const { account } = await lockCaller(tx, who)
     if (account.emailVerified) return
-    if (!(await askToVerify(tx, seal, userId, now))) {
+    if (!(await askToVerify(tx, seal, who.id, now))) {
       throw new Problem('rate_limited', 'Five mails were sent in the last hour; look into your spam folder', { retryAfter: 3600 })
     }
   })

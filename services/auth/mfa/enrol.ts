@@ -73,6 +73,7 @@ export async function removeTotp(
 ): Promise<void> {
   await requirePassword(needs, 'second_factor', who.id, password, client, now)
   await proved(needs, who.id, client, now, async (tx) => {
+    await lockCaller(tx, who)
     const right = (await useTotp(tx, needs.seal, who.id, code, now)) || (await useRecoveryCode(tx, who.id, code, now))
     if (!right) return undefined
     await dropSecondFactor(tx, who.id)

@@ -1,11 +1,12 @@
 import type { Client } from '#platform/client'
 import { transaction } from '#platform/db'
 import { Problem } from '#platform/problem'
-import { lockAccount, savePassword } from '../accounts/queries.ts'
+import { savePassword } from '../accounts/queries.ts'
 import type { Needs } from '../app.ts'
 import { attemptOn, forgive } from '../attempts/throttle.ts'
 import { record } from '../audit/record.ts'
 import { endSessions } from '../sessions/end.ts'
+import { lockCaller } from '../sessions/own.ts'
 import { voidMailTokens } from '../tokens/mail.ts'
 import { knownOf, requireStrong } from './policy.ts'
 import { requirePassword } from './prove.ts'
@@ -24,8 +25,8 @@ export async function changePassword(
   await requireStrong(wish.newPassword, knownOf(account, needs.seal))
   const passwordHash = await needs.passwords.hash(wish.newPassword)
   await transaction(needs.sql, async (tx) => {
-    const current = await lockAccount(tx, who.id)
-    if (current?.passwordHash !== account.passwordHash) throw new Problem('invalid_credentials')
+    const { account: current } = await lockCaller(tx, who)
+    if (current.passwordHash !== account.passwordHash) throw new Problem('invalid_credentials')
     await savePassword(tx, who.id, passwordHash, new Date(now.epochMilliseconds))
     await voidMailTokens(tx, who.id, ['reset', 'change'], now)
     await forgive(tx, attemptOn(needs.seal, 'password_change', who, client))

@@ -75,7 +75,7 @@ test('who changes the password keeps this session and ends the others', async ()
 
 test('an address is verified once with the token of the mail, which can be asked for again', async () => {
   const person = await rig.person()
-  const resend = () => rig.call('POST', '/v1/auth/email/resend', { token: person.accessToken })
+  const resend = (token = person.accessToken) => rig.call('POST', '/v1/auth/email/resend', { token })
   expect((await resend()).status).toBe(202)
   const sent = await tokens(person.id, 'verification_requested')
   expect(sent).toHaveLength(2)
@@ -86,7 +86,8 @@ test('an address is verified once with the token of the mail, which can be asked
   expect((await rig.call('GET', '/v1/auth/me', { token: person.accessToken })).body.emailVerified).toBe(true)
   const [told] = (await rig.events('user.updated', person.id)).slice(-1)
   expect(told?.data).toMatchObject({ emailVerified: true, version: 2 })
-  expect((await resend()).status).toBe(202)
+  // the first proof ended the session
+  expect((await resend((await rig.login(person.email)).accessToken)).status).toBe(202)
   expect(await tokens(person.id, 'verification_requested')).toHaveLength(2)
 })
 

@@ -53,7 +53,7 @@ export async function resetPassword(needs: Needs, { token, newPassword }: { toke
   // looked at first, so that a guessed token costs no hash; used up below
   const { userId } = await transaction(sql, (tx) => findMailToken(tx, token, ['reset'], now))
   const person = await findAccount(sql, userId)
-  if (!person) throw new Problem('mail_token_invalid')
+  if (!person || person.disabled) throw new Problem('mail_token_invalid')
   await requireStrong(newPassword, knownOf(person, seal))
   const passwordHash = await passwords.hash(newPassword)
   await transaction(sql, async (tx) => {
@@ -61,7 +61,7 @@ export async function resetPassword(needs: Needs, { token, newPassword }: { toke
     // whoever knew the old password may have asked for another address
     await voidMailTokens(tx, userId, ['change'], now)
     const account = await lockAccount(tx, userId)
-    if (!account) throw new Problem('mail_token_invalid')
+    if (!account || account.disabled) throw new Problem('mail_token_invalid')
     await savePassword(tx, userId, passwordHash, new Date(now.epochMilliseconds))
     await voidSecondFactor(tx, account, now)
     if (!account.emailVerified) await saveAndTell(tx, { ...account, emailVerified: true }, now)

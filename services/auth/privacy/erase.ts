@@ -3,26 +3,32 @@ import type { Client } from '#platform/client'
 import { type Db, run, transaction } from '#platform/db'
 import { announce } from '#platform/outbox'
 import { Problem } from '#platform/problem'
-import { type Account, lockAccount } from '../accounts/queries.ts'
+import type { Account } from '../accounts/queries.ts'
 import type { Needs } from '../app.ts'
 import { forgiveAll } from '../attempts/throttle.ts'
 import { record } from '../audit/record.ts'
 import { requirePassword } from '../passwords/prove.ts'
 import { endSessions } from '../sessions/end.ts'
+import { lockCaller } from '../sessions/own.ts'
 import type { Seal } from './seal.ts'
 
 /**
  * Erases the caller (LGPD art. 18, VI): the account goes at once, and an event has every service forget; future appointments are cancelled there.
  * Throws `invalid_credentials`, `too_many_attempts`; `conflict` for the last admin who could let anybody in.
  */
-export async function eraseMe(needs: Needs, id: string, password: string, client: Client, now: Temporal.Instant): Promise<void> {
-  await requirePassword(needs, 'erasure', id, password, client, now)
+export async function eraseMe(
+  needs: Needs,
+  who: { id: string; sid: string },
+  password: string,
+  client: Client,
+  now: Temporal.Instant
+): Promise<void> {
+  await requirePassword(needs, 'erasure', who.id, password, client, now)
   await transaction(needs.sql, async (tx) => {
     // of two admins who leave at once one stays
     await run(tx, SQL`select pg_advisory_xact_lock(hashtext('auth last admin'))`)
-    const account = await lockAccount(tx, id)
-    if (!account) throw new Problem('token_revoked')
-    if (account.role === 'admin') await refuseLastAdmin(tx, id)
+    const { account } = await lockCaller(tx, who)
+    if (account.role === 'admin') await refuseLastAdmin(tx, who.id)
     await eraseAccount(tx, needs.seal, account, 'own_wish', now)
   })
 }

@@ -56,7 +56,7 @@ export const privacyRoutes = (needs: Needs) =>
     .delete(
       '',
       async ({ who, body, request, set }) => {
-        await eraseMe(needs, who.id, body.password, needs.clientOf(request), needs.clock())
+        await eraseMe(needs, who, body.password, needs.clientOf(request), needs.clock())
         set.status = 202
       },
       {

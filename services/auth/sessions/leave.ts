@@ -4,6 +4,7 @@ import { lockAccount } from '../accounts/queries.ts'
 import type { Needs } from '../app.ts'
 import { record } from '../audit/record.ts'
 import { endSessions, revokeAccess } from './end.ts'
+import { lockCaller } from './own.ts'
 
 type Who = { id: string; sid: string }
 
@@ -21,6 +22,7 @@ export const logout = ({ sql }: Needs, who: Who, now: Temporal.Instant, { all = 
 /** Ends one of the caller's open sessions. Throws `not_found` where it is none of these. */
 export const endOne = ({ sql }: Needs, who: Who, sid: string, now: Temporal.Instant) =>
   transaction(sql, async (tx) => {
+    await lockCaller(tx, who)
     const ended = await endSessions(tx, who.id, 'ended_by_person', now, { only: sid })
     if (ended.length === 0) throw new Problem('not_found')
     await record(tx, { actorId: who.id, action: 'session_ended', sessionId: sid }, now)
