@@ -14,7 +14,9 @@ const emojiJoiners =
   /(?<=\p{Extended_Pictographic}|\p{Emoji_Modifier}|\ufe0f)\u200d(?=\p{Extended_Pictographic})|(?<=\p{Emoji})(?:\ufe0e|\ufe0f)/gu
 
 /** Whether text is free of hidden characters. Line breaks, tabs and the joiners of emoji are allowed. */
-export const isPlainText = (text: string): boolean => !hidden.test(text.replace(emojiJoiners, '').replace(/[\t\n\r]/g, ''))
+export const isPlainText = (text: string): boolean =>
+  // nearly every text: the Latin script
+  /^[ -~\t\n\r¡-¬®-ɏ]*$/.test(text) || !hidden.test(text.replace(emojiJoiners, '').replace(/[\t\n\r]/g, ''))
 
 /** Whether text can be the name of a person: it has a letter, no hidden character, no bracket and no link. */
 export const isName = (text: string): boolean =>
