@@ -86,7 +86,8 @@ const authEvents = {
     previousEmail: Type.String()
   }),
   'healthmed.user.password_reset_requested.v1': MailToken,
-  'healthmed.user.locked_out.v1': data({ id: Id, until: Moment }),
+  /** One client is locked for a while; or, with `resetNeeded`, everybody until a password reset by email. */
+  'healthmed.user.locked_out.v1': data({ id: Id, until: Moment, resetNeeded: Type.Optional(Type.Boolean()) }),
   /** The second factor was activated or removed by the person, reset by an admin (`reason`), or voided with the first proof of the email address. */
   'healthmed.user.second_factor_changed.v1': data({ id: Id, change: Type.String(), reason: nullable(Type.String()) }),
   'healthmed.doctor.approved.v1': data({ id: Id }),

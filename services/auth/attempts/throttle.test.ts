@@ -119,6 +119,16 @@ test('a person gets one lockout email in six hours, from however many addresses 
   expect(await rows(rig.sql, trail)).toHaveLength(5)
 })
 
+test('the email says whether waiting helps or only a reset does', async () => {
+  const [guessed, besieged] = [await rig.person(), await rig.person()]
+  await guess(guessed.email, newAddress(), 10)
+  expect((await mails(guessed.id))[0]?.data).toEqual({ id: guessed.id, until: rig.now().add({ minutes: 15 }).toString() })
+  // nine each from many addresses: no pair is ever locked
+  for (let nth = 0; nth < 12; nth++) await guess(besieged.email, newAddress(), 9)
+  expect(await mails(besieged.id)).toHaveLength(1)
+  expect((await mails(besieged.id))[0]?.data).toMatchObject({ id: besieged.id, resetNeeded: true })
+})
+
 test('one email too, where several addresses reach the limit at once', async () => {
   const { email, id } = await rig.person()
   const from = Array.from({ length: 4 }, newAddress)

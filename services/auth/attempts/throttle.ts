@@ -87,7 +87,7 @@ export async function countFailure(
   sql: Sql,
   attempt: Attempt,
   now: Temporal.Instant,
-  onLocked: (tx: Db, until: Temporal.Instant) => Promise<void> = async () => {}
+  onLocked: (tx: Db, lock: Lock) => Promise<void> = async () => {}
 ): Promise<{ locked: Lock | undefined }> {
   return transaction(sql, async (tx) => {
     await run(tx, SQL`select pg_advisory_xact_lock(hashtextextended(${attempt.person}, 7))`)
@@ -95,7 +95,7 @@ export async function countFailure(
     if (locked) return { locked }
     await write(tx, attempt, now)
     const after = await lockOf(tx, attempt, now)
-    if (after && after.by !== 'address') await onLocked(tx, now.add({ seconds: Math.ceil(after.seconds) }))
+    if (after && after.by !== 'address') await onLocked(tx, after)
     return { locked: undefined }
   })
 }

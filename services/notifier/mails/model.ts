@@ -38,7 +38,15 @@ export type MailData = {
   /** The method of its calendar part. */
   calendar?: 'REQUEST' | 'CANCEL' | null
   offer?: EventData<'healthmed.waitlist.offered.v1'>
-  account?: { token?: string; sealedToken?: string; expiresAt?: string; until?: string; reason?: string | null; change?: string }
+  account?: {
+    token?: string
+    sealedToken?: string
+    expiresAt?: string
+    until?: string
+    resetNeeded?: boolean
+    reason?: string | null
+    change?: string
+  }
   /** Where it goes, in place of the person's address of the moment it leaves. */
   address?: string
   /** The last that is known of an erased person; goes when the mail has left. */

@@ -144,11 +144,13 @@ export const english: Record<Template, (facts: Facts) => Content> = {
     action: { label: 'Choose a new password', codeLabel: 'Or enter this code:', ...linkOf(facts, 'reset-password') }
   }),
   locked_out: (facts) => ({
-    subject: 'Sign-in locked for a while',
-    heading: 'Sign-in locked for a while',
+    subject: facts.account.resetNeeded ? 'Sign-in locked' : 'Sign-in locked for a while',
+    heading: facts.account.resetNeeded ? 'Sign-in locked' : 'Sign-in locked for a while',
     paragraphs: [
       'There were too many attempts to sign in to your account with a wrong password or code.',
-      `New attempts from the same place are locked until ${until(facts.account.until, facts)}. From other places you can sign in as usual.`,
+      facts.account.resetNeeded
+        ? 'There were so many that nobody gets in with the present password any more: choose a new one with "Forgot password" to open the account again.'
+        : `New attempts from the same place are locked until ${until(facts.account.until, facts)}. From other places you can sign in as usual.`,
       'If it was not you, your password is still safe. If you use it elsewhere, change it.',
       'If you cannot sign in any more, choose a new password with "Forgot password".'
     ]

@@ -145,11 +145,13 @@ export const portuguese: Record<Template, (facts: Facts) => Content> = {
     action: { label: 'Escolher nova senha', codeLabel: 'Ou informe este código:', ...linkOf(facts, 'reset-password') }
   }),
   locked_out: (facts) => ({
-    subject: 'Entrada bloqueada por algum tempo',
-    heading: 'Entrada bloqueada por algum tempo',
+    subject: facts.account.resetNeeded ? 'Entrada bloqueada' : 'Entrada bloqueada por algum tempo',
+    heading: facts.account.resetNeeded ? 'Entrada bloqueada' : 'Entrada bloqueada por algum tempo',
     paragraphs: [
       'Houve muitas tentativas de entrar na sua conta com a senha ou o código errado.',
-      `Novas tentativas do mesmo lugar ficam bloqueadas até ${until(facts.account.until, facts)}. De outros lugares você entra normalmente.`,
+      facts.account.resetNeeded
+        ? 'Foram tantas que ninguém entra mais com a senha atual: a conta abre somente depois de você escolher uma nova senha com a opção "Esqueci minha senha".'
+        : `Novas tentativas do mesmo lugar ficam bloqueadas até ${until(facts.account.until, facts)}. De outros lugares você entra normalmente.`,
       'Se não foi você, sua senha continua segura. Se a usa em outro lugar, troque-a.',
       'Se você não conseguir mais entrar, escolha uma nova senha com a opção "Esqueci minha senha".'
     ]

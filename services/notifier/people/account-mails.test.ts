@@ -58,6 +58,20 @@ test.each(changes)('the person is told that the second factor was %s', async (ch
   expect(mail?.parsed.text).toMatch(says)
 })
 
+const locks: [what: string, resetNeeded: boolean | undefined, says: RegExp, not: RegExp][] = [
+  ['a while', undefined, /do mesmo lugar ficam bloqueadas até/, /somente depois/],
+  ['a reset', true, /somente depois de você escolher uma nova senha/, /De outros lugares/]
+]
+test.each(locks)('the email about a lock that lasts until %s says so', async (_, resetNeeded, says, not) => {
+  const person = await register()
+  const until = Temporal.Now.instant().add({ minutes: 15 }).toString()
+  await rig.publish(someEvent('healthmed.user.locked_out.v1', { id: person.id, until, ...(resetNeeded && { resetNeeded }) }))
+  const [mail] = await rig.mailsTo(person.email, 1)
+  const text = mail?.parsed.text?.replace(/\s+/g, ' ')
+  expect(text).toMatch(says)
+  expect(text).not.toMatch(not)
+})
+
 test('an account that was never verified in time gets no farewell', async () => {
   const [person, other] = [await register(), await register()]
   await rig.publish(someEvent('healthmed.user.erased.v1', { id: person.id, role: 'patient', version: 2, reason: 'unverified' }))
