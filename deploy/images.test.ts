@@ -45,7 +45,9 @@ function packagesOf(files: Iterable<string>): Set<string> {
   for (const file of files) {
     if (!file.endsWith('.ts')) continue
     const text = read(file)
-    const resolved = [...text.matchAll(/import\.meta\.resolve\('([^']+)'\)/g)].map(([, path = '']) => path)
+    const resolved = [...text.matchAll(/(?:import\.meta\.resolve|createRequire\(import\.meta\.url\))\('([^']+)'\)/g)].map(
+      ([, path = '']) => path
+    )
     for (const path of [...transpiler.scanImports(text).map((one) => one.path), ...resolved])
       if (/^(@[\w-]+\/)?[a-z]/.test(path) && !isBuiltin(path)) found.add(path.split('/', path.startsWith('@') ? 2 : 1).join('/'))
   }
@@ -59,6 +61,8 @@ const programs: [target: string, main: string][] = [
   ['gateway', 'gateway/main.ts'],
   ['gateway', 'gateway/worker.ts'],
   ['gateway', 'platform/probe.ts'],
+  // a thread that auth starts
+  ['auth', 'services/auth/passwords/estimator.ts'],
   ...['auth', 'scheduling', 'notifier'].flatMap((name): [string, string][] => [
     [name, `services/${name}/main.ts`],
     // what `ops keys`, `republish` and `dlq` run, or say where to run
