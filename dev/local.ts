@@ -53,8 +53,8 @@ export const NOBODY_HOME = 'No system runs here. Start one with `bun start`, or 
 
 const lineOf = (file: string, pattern: RegExp) => (existsSync(file) ? pattern.exec(readFileSync(file, 'utf8'))?.[1] : undefined)
 
-/** As `bun start` has it: the server's own database is not for us to fill. */
-function databaseOf(postgresUrl: string | undefined): string {
+/** The name of the database, as `bun start` has it: the server's own database is not for us to fill. */
+export function databaseOf(postgresUrl: string | undefined): string {
   const named = postgresUrl ? decodeURIComponent(new URL(postgresUrl).pathname.slice(1)) : ''
   return named === '' || named === 'postgres' ? 'healthmed' : named
 }

@@ -1,19 +1,21 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { schemas } from '#platform/provision'
 import { EX_CONFIG, SettingsError } from '#platform/settings'
-import { bold, dim, green, red, say, yellow } from '../dev/terminal.ts'
+import { bold, dim, green, red, say, step, yellow } from '../dev/terminal.ts'
 import { backup } from './backup.ts'
 import { examine } from './doctor.ts'
 import { manage } from './manage.ts'
 import { migrateUp, standings } from './migrations.ts'
-import { placeOf } from './place.ts'
+import { isElsewhere, placeOf } from './place.ts'
 import { republishEvents } from './republish-events.ts'
 import { quiet, restore } from './restore.ts'
 
 const USAGE = `usage: bun run ops COMMAND
 
   backup [DIR] [--keep N]   all schemas as of one instant, checked, into a new folder of DIR (backups); the newest N (14) are kept
-  restore FOLDER            brings a backup back into an empty database; no mail that may have left is sent again
+  restore FOLDER            restores a backup into an empty database, beside what runs; no mail that may have left is sent again
   quiet                     after a database was brought back by other means: no mail that may have left is sent again
   doctor                    says what is wrong with settings, connections, clock, migrations, keys, queues and mails, and how to mend it
   migrate status | up       what has run and what waits · runs what waits
@@ -32,7 +34,7 @@ migrating job has them; without them the system that \`bun start\` runs here.`
 async function ops([command, ...words]: string[]): Promise<number> {
   const [first] = words
   if (command === 'backup') return makeBackup(words)
-  if (command === 'restore' && first) return bringBack(first)
+  if (command === 'restore') return isElsewhere(process.env) && first ? bringBack(first) : bringBackHere(words)
   if (command === 'quiet') return hush()
   if (command === 'doctor') return callDoctor()
   if (command === 'migrate' && first === 'status') return showStandings()
@@ -68,12 +70,23 @@ async function makeBackup(words: string[]): Promise<number> {
 }
 
 async function bringBack(folder: string): Promise<number> {
-  const { manifest, rows, mailsHeld, remindersDropped } = await restore(placeOf(process.env), folder, Temporal.Now.instant())
-  say(`${green('✓')} ${rows} rows as of ${manifest.at} are back.`)
+  const place = placeOf(process.env)
+  say(`Restoring ${folder} into the database ${place.database} (DATABASE_NAME).`)
+  const { manifest, rows, mailsHeld, remindersDropped, needsUsers } = await restore(place, folder, Temporal.Now.instant(), step)
+  say(`${green('✓')} ${rows} rows as of ${manifest.at} are restored.`)
   say(
-    `  ${mailsHeld} mails that may have left already were not put in line again (status failed: an administrator may resend each), ${remindersDropped} reminders were due and dropped.`
+    `  Held back, since they may have left before: ${mailsHeld} emails (status failed: an administrator may resend each), ${remindersDropped} reminders.`
   )
+  say('  What to do next: start the services on this database, with the ENCRYPTION_KEY and INDEX_KEY of the system that the backup is of.')
+  if (needsUsers) say('  Then run `republish users` where auth runs: what a release before this one said of people was not kept.')
   return 0
+}
+
+/** Beside what `bun start` runs. It brings up a PostgreSQL of its own, which is in no image. */
+function bringBackHere(words: string[]): number {
+  const program = join(import.meta.dir, '..', 'dev', 'restore-here.ts')
+  if (!existsSync(program)) throw new Error('restore needs a FOLDER and ADMIN_DATABASE_URL: which backup, and into which database?')
+  return Bun.spawnSync([process.execPath, program, ...words], { stdout: 'inherit', stderr: 'inherit' }).exitCode
 }
 
 async function republish(): Promise<number> {

@@ -8,12 +8,13 @@ import { manageAdmins } from './admin/by-hand.ts'
 import { passwordsOf } from './passwords/hash.ts'
 import { sealedTables, sealOf } from './privacy/seal.ts'
 import { settingsSchema } from './settings.ts'
-import { retire, rotate } from './tokens/keys.ts'
+import { openKeys, retire, rotate } from './tokens/keys.ts'
 
 /**
  * What is done to auth from a shell, where its settings are: `rotate` adds a signing key, `retire` takes those out that nothing valid was signed
  * with, `encryption …` does the same for the encryption keys, `republish` tells the other services of everybody
- * again, `admin add|reset EMAIL` makes an admin or gives one a new password.
+ * again, `admin add|reset EMAIL` makes an admin or gives one a new password, `check` fails where the encryption
+ * key does not open the signing keys.
  */
 const settings = readSettings(Type.Pick(settingsSchema, ['DATABASE_URL', 'ENCRYPTION_KEY', 'INDEX_KEY', 'EVENT_KEY']))
 const { DATABASE_URL, ENCRYPTION_KEY, INDEX_KEY, EVENT_KEY } = settings
@@ -33,6 +34,16 @@ if (command === 'rotate') {
   if (!(await manageKeys(sql, ENCRYPTION_KEY, kept, words[0], now, console.log))) process.exitCode = 1
 } else if (command === 'republish') {
   console.log(`${await republishUsers(sql)} people are told of again; the relay of a running auth publishes it`)
+} else if (command === 'check') {
+  try {
+    const ring = await openKeyRing(sql, ENCRYPTION_KEY, () => now)
+    ring.stop()
+    const keys = await openKeys(sql, sealOf(ring, INDEX_KEY, EVENT_KEY), () => now)
+    await keys.stop()
+  } catch (error) {
+    console.error(`  ${error instanceof Error ? error.message : error}`)
+    process.exitCode = 1
+  }
 } else if (command === 'admin') {
   const settings = readSettings(Type.Pick(settingsSchema, ['ARGON2_MEMORY_KIB', 'ARGON2_PASSES']))
   const passwords = await passwordsOf({ memoryKib: settings.ARGON2_MEMORY_KIB, passes: settings.ARGON2_PASSES })
@@ -41,7 +52,7 @@ if (command === 'rotate') {
   process.exitCode = await manageAdmins({ sql, seal: sealOf(ring, INDEX_KEY, EVENT_KEY), passwords }, words, now)
 } else {
   console.error(
-    'usage: rotate | retire | encryption rotate|status|reseal|retire | republish | admin add EMAIL | admin reset EMAIL [--second-factor]'
+    'usage: rotate | retire | encryption rotate|status|reseal|retire | republish | check | admin add EMAIL | admin reset EMAIL [--second-factor]'
   )
   process.exitCode = 64
 }
