@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { lastLines, run } from './process.ts'
 import type { Registry } from './registry.ts'
+import { say } from './terminal.ts'
 
 const POLICY = '/usr/sbin/policy-rc.d'
 const KEPT = `${POLICY}.kept-by-healthmed`
@@ -22,8 +23,9 @@ function prefix(): string[] | undefined {
     : undefined
 }
 
-/** Installs a package with apt. Its own service is neither started now nor at the next boot. Throws with apt's words where that fails. */
+/** Installs a package with apt, and says so. Its own service is neither started now nor at the next boot. Throws with apt's words where that fails. */
 export async function install(name: string, services: string[], log: string, registry?: Registry): Promise<void> {
+  say(`Installing Debian's package ${name} with apt${services.length > 0 ? ' (its own service stays off)' : ''} …`)
   const runner = { prefix: prefix() ?? [], log, registry }
   const service = ['systemctl', 'disable', ...services]
   await withoutServices(runner, async () => {
@@ -36,8 +38,9 @@ export async function install(name: string, services: string[], log: string, reg
   if (existsSync('/run/systemd/system')) Bun.spawnSync([...runner.prefix, ...service], { stdout: 'ignore', stderr: 'ignore' })
 }
 
-/** Unpacks a package into a directory and installs nothing. Throws with apt's words where that fails. */
+/** Unpacks a package into a directory and installs nothing; says so. Throws with apt's words where that fails. */
 export async function unpack(name: string, dir: string): Promise<void> {
+  say(`Fetching Debian's package ${name} into ${dir} (it is not installed) …`)
   mkdirSync(dir, { recursive: true })
   const log = join(dir, 'apt.log')
   const download: Runner = { prefix: [], log, cwd: dir }

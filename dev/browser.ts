@@ -11,7 +11,6 @@ const find = () => [...names.map((name) => Bun.which(name)), ...places].find((pa
 export async function ensureBrowser(dir: string, say: (line: string) => void): Promise<string | undefined> {
   const found = find()
   if (found || !canInstall()) return found
-  say("No Chromium is on this machine: installing Debian's package chromium with apt …")
   await install('chromium', [], join(dir, 'apt-chromium.log')).catch((error) => say(String(error)))
   return find()
 }

@@ -12,7 +12,6 @@ export async function ensureProgram(program: string, { name, services = [] }: Pa
   const find = () => Bun.which(program) ?? [`/usr/sbin/${program}`].find(existsSync)
   const found = find()
   if (found || !canInstall()) return found
-  console.log(`${program} is not on this machine: installing Debian's package ${name} with apt …`)
   const log = join(tmpdir(), `healthmed-apt-${name}-${process.pid}.log`)
   await install(name, services, log).catch((error: Error) => console.log(error.message))
   rmSync(log, { force: true })

@@ -39,7 +39,7 @@ export async function ensureRabbit(log: string, say: (line: string) => void, reg
   tidyUp()
   if (findRabbitServer()) return
   if (!canInstall()) throw new Error(ways)
-  say("RabbitMQ is not on this machine: installing Debian's package rabbitmq-server with apt (its own service stays off) …")
+  say('RabbitMQ is not on this machine.')
   await install('rabbitmq-server', ['rabbitmq-server.service', 'epmd.socket', 'epmd.service'], log, registry)
   if (!findRabbitServer()) throw new Error(`apt installed rabbitmq-server, yet it is not where it is expected. ${ways}`)
 }

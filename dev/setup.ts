@@ -26,11 +26,12 @@ export async function setup(): Promise<void> {
   }
   writeFileSync(marker, wanted)
   process.stderr.write(`Installed dependencies in ${((performance.now() - since) / 1000).toFixed(1)} s\n`)
-  process.exit(await handOver())
+  process.exit(await handOver(process.argv.slice(1)))
 }
 
-function handOver(): Promise<number> {
-  const child = spawn(process.execPath, process.argv.slice(1), { stdio: 'inherit' })
+/** Runs Bun with these arguments and this process's environment, in its place, and gives the exit code; signals are passed on. */
+export function handOver(args: string[]): Promise<number> {
+  const child = spawn(process.execPath, ['--no-env-file', ...args], { stdio: 'inherit' })
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(signal, () => {
       // Ctrl-C in a terminal reaches both

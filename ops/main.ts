@@ -86,7 +86,7 @@ async function bringBack(folder: string): Promise<number> {
 function bringBackHere(words: string[]): number {
   const program = join(import.meta.dir, '..', 'dev', 'restore-here.ts')
   if (!existsSync(program)) throw new Error('restore needs a FOLDER and ADMIN_DATABASE_URL: which backup, and into which database?')
-  return Bun.spawnSync([process.execPath, program, ...words], { stdout: 'inherit', stderr: 'inherit' }).exitCode
+  return Bun.spawnSync([process.execPath, '--no-env-file', program, ...words], { stdout: 'inherit', stderr: 'inherit' }).exitCode
 }
 
 async function republish(): Promise<number> {

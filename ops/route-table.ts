@@ -39,4 +39,7 @@ function rowOf(service: string, path: string, method: string, { security = [], p
   return { method, path, service, roles, keyed: parameters.some(({ name }) => name === 'Idempotency-Key') }
 }
 
-if (import.meta.main) await Bun.write(FILE, await routeTable())
+if (import.meta.main) {
+  await Bun.write(FILE, await routeTable())
+  console.log(`wrote ${FILE}`)
+}

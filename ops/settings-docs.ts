@@ -41,4 +41,7 @@ function tableOf({ properties, required = [] }: TObject): string {
 
 const code = (value: unknown) => `\`${String(value).replaceAll('|', '\\|')}\``
 
-if (import.meta.main) await Bun.write(FILE, settingsPage())
+if (import.meta.main) {
+  await Bun.write(FILE, settingsPage())
+  console.log(`wrote ${FILE}`)
+}

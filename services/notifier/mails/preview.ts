@@ -1,5 +1,5 @@
 import { mkdirSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { compose, type Sender } from './compose.ts'
 import { escapeHtml } from './html.ts'
 import { cases, samples } from './samples.ts'
@@ -31,4 +31,7 @@ const pageOf = (cards: string[]) => `<!doctype html><html lang="en"><meta charse
 <style>body{font:14px sans-serif;display:flex;flex-wrap:wrap;gap:16px}figure{margin:0}iframe{width:390px;height:640px;border:1px solid #999}</style>
 ${cards.join('\n')}</html>`
 
-if (import.meta.main) console.log(`Look at ${await writePreview(process.argv[2] ?? join(import.meta.dir, '../../../.data/mails-preview'))}`)
+if (import.meta.main) {
+  const folder = process.argv[2] ?? join(resolve(process.env.DATA_DIR ?? '.data'), 'mails-preview')
+  console.log(`Look at ${await writePreview(folder)}`)
+}
