@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test'
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { readFileSync, statSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import SQL from 'sql-template-strings'
 import { run } from '#platform/db'
 import { eventually, testDatabase } from '#platform/testing'
@@ -40,4 +40,11 @@ test('the servers of compose and of Kubernetes keep the same out of their logs',
     spec: { postgresql: { parameters: object } }
   }[]
   expect(cluster?.spec.postgresql.parameters).toMatchObject(PARAMETERS)
+})
+
+test('nobody but their owner enters the directories of PostgreSQL and RabbitMQ, or reads their logs', () => {
+  const log = process.env.TEST_POSTGRES_LOG ?? ''
+  const run = dirname(dirname(log))
+  const paths = [dirname(log), log, join(run, 'rabbitmq'), join(run, 'rabbitmq/rabbitmq.log')]
+  expect(paths.map((path) => [path, statSync(path).mode & 0o077])).toEqual(paths.map((path) => [path, 0]))
 })
