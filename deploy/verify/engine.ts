@@ -1,4 +1,4 @@
-import { chownSync, existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chownSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -21,10 +21,14 @@ const smtp = join(home, 'smtp_url')
 writeFileSync(smtp, 'smtp://mailbox:1025')
 
 /**
- * Every variable of docker-compose.yml, each with a value of the trial's own: what stands in `.env` or in the caller's shell is the living system's, and
+ * Every variable of docker-compose.yml, each with a value of the trial's own, or none: what stands in `.env` or in the caller's shell is the living system's, and
  * the trial would prune its backups and mail to people.
  */
 export const trial = {
+  ...(Object.fromEntries(variablesOf('docker-compose.yml', 'deploy/pgbouncer/compose.yml').map((name) => [name, ''])) as Record<
+    string,
+    string
+  >),
   COMPOSE_PROJECT_NAME: PROJECT,
   COMPOSE_PROFILES: '',
   BACKUP_DIR: backups,
@@ -40,6 +44,13 @@ export const trial = {
   EMAIL_VERIFICATION: 'optional',
   DOCTOR_APPROVAL: 'manual',
   OTEL_EXPORTER_OTLP_ENDPOINT: ''
+}
+
+/** What the files ask the environment for; left empty, each has its default. Who owns the secrets is seen at themselves. */
+function variablesOf(...names: string[]): string[] {
+  const texts = names.map((name) => readFileSync(join(root, name), 'utf8'))
+  const found = new Set(texts.flatMap((text) => [...text.matchAll(/(?<!\$)\$\{(\w+)/g)].map(([, name]) => name as string)))
+  return [...found].filter((name) => name !== 'SECRETS_OWNER')
 }
 
 /** The files that compose reads, as the caller said: pgbouncer's may be among them. */
