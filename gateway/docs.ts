@@ -1,5 +1,6 @@
 import { type AnyElysia, Elysia } from 'elysia'
 import { Problem } from '#platform/problem'
+import { bookable, withLiveExamples } from './examples.ts'
 import { escaped, page } from './pages/html.ts'
 import { routes, type Service, services } from './routes.ts'
 import type { Upstream } from './upstreams.ts'
@@ -22,7 +23,8 @@ export function documents(upstreams: Record<Service, Upstream>, own: AnyElysia) 
   const read = async (name: Name): Promise<Document> => {
     const known = remembered.get(name)
     if (known && known.until > Date.now()) return known.document
-    const document = name === 'gateway' ? await ownDocument(own) : publicOnly(await ask(upstreams[name]), name)
+    const described = name === 'gateway' ? await ownDocument(own) : publicOnly(await ask(upstreams[name]), name)
+    const document = withLiveExamples(described, Temporal.Now.plainDateISO('UTC'), await bookable(upstreams.scheduling))
     remembered.set(name, { document, until: Date.now() + REMEMBER_MS })
     return document
   }

@@ -1,6 +1,6 @@
 import { type Static, t } from 'elysia'
 import type { UserSnapshot } from '#platform/events'
-import { Crm, IdOf, Instant, instantText, PersonName, TimeZone } from '#platform/schema'
+import { Crm, eg, IdOf, Instant, instantText, PersonName, TimeZone } from '#platform/schema'
 import type { Seal } from '../privacy/seal.ts'
 import { maskCpf } from './cpf.ts'
 import type { Account } from './queries.ts'
@@ -60,6 +60,9 @@ export const PatientWish = t.Object(registration)
 /** What a doctor registers with. */
 export const DoctorWish = t.Object({
   ...registration,
+  name: eg(registration.name, 'Beatriz Nogueira'),
+  email: eg(registration.email, 'beatriz@example.com'),
+  cpf: eg(registration.cpf, '390.533.447-05'),
   crm: t.String({ maxLength: 32, examples: ['123456-SP'], description: 'Also `CRM/SP 123456` and `12.345-6/SP`' })
 })
 /** What a person may change of the own account. */

@@ -67,7 +67,11 @@ export const BookingWish = t.Object(
     reason: t.Optional(PatientReason),
     holdId: t.Optional(eg(IdOf('hold'), '019b1a2b-8e57-7d60-94aa-3c1f7e5b2d08', 'A hold of the caller’s on this slot'))
   },
-  { additionalProperties: false }
+  {
+    additionalProperties: false,
+    // without `holdId`: an example may be executed as it is, and no hold is there
+    examples: [{ doctorId: example.doctor.id, start: example.start, reason: example.reason }]
+  }
 )
 export type BookingWish = Static<typeof BookingWish>
 
