@@ -16,7 +16,7 @@ import { planServices, startService } from './services.ts'
 import { type StartSettings, startSettings } from './start-settings.ts'
 import { supervise } from './supervise.ts'
 import { bold, dim, red, say, seconds, step, yellow } from './terminal.ts'
-import { problemsAt, watchProblems } from './watch.ts'
+import { problemReader, watchProblems } from './watch.ts'
 import { welcome } from './welcome.ts'
 
 /** `bun start`: brings the whole system up on this machine, keeps it up, and takes it down in order on Ctrl-C or SIGTERM. */
@@ -90,7 +90,7 @@ async function bringUp(settings: StartSettings, registry: Registry, stopping: Ab
     const load = () => loadDemoData({ gateway, mailbox: parts.mailboxUrl, admin, dataDir: settings.DATA_DIR })
     await step('Demo data', load, (outcome) => outcome)
   }
-  watchProblems(stopping, { read: () => problemsAt(gateway) })
+  watchProblems(stopping, { read: problemReader(gateway) })
   say(`\n${welcome(settings, parts, first, await adminsOf(parts))}`)
   const remark = first ? undefined : ignoredAdminSettings(settings, process.env, secrets, admins)
   if (remark) say(`\n${yellow(`  ! ${remark}`)}`)

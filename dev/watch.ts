@@ -1,3 +1,4 @@
+import { STALLED_AFTER_MS, type StallWatch, stallWatch } from '#platform/stall'
 import { say, yellow } from './terminal.ts'
 
 type Problem = { service: string; problem: string }
@@ -25,9 +26,21 @@ export async function watchProblems(
   }
 }
 
-/** The problems that `/health` of a gateway names. */
-export async function problemsAt(gateway: string): Promise<Problem[]> {
-  const answer = await fetch(`${gateway}/health`, { headers: { accept: 'application/json' }, signal: AbortSignal.timeout(5_000) })
-  const { problems = [] } = (await answer.json()) as { problems?: Problem[] }
-  return problems
+/**
+ * Reads the problems of the system at `gateway`: those that `/health` names, and services that have not been ready for 60 s, which can name none
+ * themselves while events wait in their queue.
+ */
+export function problemReader(gateway: string, nowMs = () => performance.now()): () => Promise<Problem[]> {
+  const readiness = new Map<string, StallWatch>()
+  return async () => {
+    const answer = await fetch(`${gateway}/health`, { headers: { accept: 'application/json' }, signal: AbortSignal.timeout(5_000) })
+    const { problems = [], services } = (await answer.json()) as { problems?: Problem[]; services: Record<string, string> }
+    const away = Object.entries(services).filter(([service, state]) => {
+      const watch = readiness.get(service) ?? stallWatch(STALLED_AFTER_MS, nowMs)
+      readiness.set(service, watch)
+      watch.observe(state === 'down' ? 'down' : undefined)
+      return watch.isStalled()
+    })
+    return [...problems, ...away.map(([service]) => ({ service, problem: 'It has not been ready for 60 s; events wait in its queue' }))]
+  }
 }

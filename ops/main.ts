@@ -9,7 +9,7 @@ import { examine } from './doctor.ts'
 import { manage } from './manage.ts'
 import { migrateUp, standings } from './migrations.ts'
 import { isElsewhere, placeOf } from './place.ts'
-import { republishEvents } from './republish-events.ts'
+import { republishEvents, WHILE_SERVICES_RUN } from './republish-events.ts'
 import { quiet, restore } from './restore.ts'
 
 const USAGE = `usage: bun run ops COMMAND
@@ -90,7 +90,7 @@ function bringBackHere(words: string[]): number {
 }
 
 async function republish(): Promise<number> {
-  const { events, lost, needsUsers } = await republishEvents(placeOf(process.env))
+  const { events, lost, needsUsers } = await republishEvents(placeOf(process.env), WHILE_SERVICES_RUN)
   say(`${green('✓')} ${events} events leave again; services ignore what they know.`)
   if (needsUsers) say('  Run `bun run ops republish users` as well: what a release before this one said of people was not kept.')
   if (lost > 0) say(yellow(`  Emails of the previous release that cannot be made again: ${lost}.`))

@@ -6,7 +6,7 @@ import { testDatabase } from '#platform/testing'
 import { handlersOf } from '../services/notifier/handlers.ts'
 import { secrets } from '../services/notifier/testing.ts'
 import { peopleHandlers } from '../services/scheduling/people/follow.ts'
-import { republishEvents } from './republish-events.ts'
+import { republishEvents, WHILE_SERVICES_RUN } from './republish-events.ts'
 
 const database = await testDatabase('auth')
 const admin = connect(database.adminUrl, { name: 'test', max: 2 })
@@ -116,4 +116,13 @@ test('events that the previous release blanked are told anew from the account, a
   expect(await inLine()).toEqual([erased.id, approved.id])
   const { data } = await one<{ data: object }>(admin, SQL`select data from auth.outbox where id = ${erased.id}`)
   expect(data).toEqual({ id: erased.subject, role: 'patient', version: 2147483647 })
+})
+
+test('while services run only what every inbox still remembers for certain is looked at; else all of it', async () => {
+  const old = await sent('healthmed.user.registered.v1', { daysAgo: 20 })
+  const young = await sent('healthmed.user.registered.v1', { daysAgo: 13 })
+  expect(await republishEvents(place, WHILE_SERVICES_RUN)).toMatchObject({ events: 1 })
+  expect(await inLine()).toEqual([young.id])
+  expect(await republishEvents(place)).toMatchObject({ events: 1 })
+  expect(await inLine()).toEqual([old.id, young.id])
 })

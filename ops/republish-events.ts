@@ -11,21 +11,28 @@ export type Republished = { events: number; lost: number; needsUsers: boolean }
 const publishers = ['auth', 'scheduling']
 
 /**
+ * Only events that were sent within so many days. While services run, an inbox may forget an id a moment before the outbox purges its event, after a long
+ * standstill; what lies within 14 days is remembered for certain. Null where no service runs, and so none forgets.
+ */
+type Within = number | null
+/** See `Within`. */
+export const WHILE_SERVICES_RUN = 14
+
+/**
  * Puts those sent events back in line that some service has neither handled, nor keeps for another try, nor has among the dead letters. For a broker that
  * lost its data. The outbox keeps an event for 14 days and the inbox its id for 30, so nothing that had its effect is published again; where it is,
  * because it is on its way in the broker, its consumer knows it the second time.
  */
-export async function republishEvents({ adminUrl, database }: Place): Promise<Republished> {
+export async function republishEvents({ adminUrl, database }: Place, within: Within = null): Promise<Republished> {
   const sql = connect(roleUrl(adminUrl, database), { name: 'ops republish', max: 1, statementTimeoutMs: 600_000 })
   try {
-    return (await sql.begin((tx) => republishIn(tx))) as Republished
+    return (await sql.begin((tx) => republishIn(tx, within))) as Republished
   } finally {
     await sql.end({ timeout: 5 })
   }
 }
 
-/** The same inside a transaction of an administrator. */
-export async function republishIn(db: Db): Promise<Republished> {
+async function republishIn(db: Db, within: Within): Promise<Republished> {
   const total: Republished = { events: 0, lost: 0, needsUsers: false }
   for (const publisher of publishers) {
     const { lost, users } = await settleForgotten(db, publisher)
@@ -36,7 +43,7 @@ export async function republishIn(db: Db): Promise<Republished> {
       SQL`update `
         .append(`${publisher}.outbox o`)
         .append(SQL` set sent_at = null, lease_token = null, lease_until = null, last_error = null, attempts = 0
-                      where sent_at is not null and not (`)
+                      where sent_at is not null and (${within}::int is null or sent_at > now() - make_interval(days => ${within}::int)) and not (`)
         .append(FORGOTTEN)
         .append(SQL`) and (`)
         .append(lacking())
