@@ -10,7 +10,7 @@ const THINK_MS = 40
 type Slot = { start: string }
 type World = { doctorId: string; tokens: string[] }
 
-/** People for the load: a doctor with hours around the clock, approved by the admin, and four patients. */
+/** People for the load: a doctor with hours around the clock, approved by the admin, and sixteen patients, none of whom books too often. */
 export async function prepare(adminPassword: string): Promise<World> {
   const { want } = clientOf(GATEWAYS[0])
   const tag = crypto.randomUUID().slice(0, 8)
@@ -34,7 +34,7 @@ export async function prepare(adminPassword: string): Promise<World> {
   await onceKnown(() => want('PUT', '/v1/doctors/me/profile', { token, body: profile }))
   const rules = [1, 2, 3, 4, 5, 6, 7].map((weekday) => ({ weekday, start: '00:00', end: '24:00' }))
   await want('PUT', '/v1/doctors/me/schedule', { token, body: { slotMinutes: 30, rules } })
-  const patients = await Promise.all([1, 2, 3, 4].map((nth) => register('patients', nth)))
+  const patients = await Promise.all(Array.from({ length: 16 }, (_, nth) => register('patients', nth + 1)))
   return { doctorId: doctor.id, tokens: await Promise.all(patients.map(({ email }) => logIn(email))) }
 }
 

@@ -6,13 +6,16 @@ import { Reference } from './reference.ts'
 /** 100 in the suite, 1,000 by `bun run test:model`. */
 const RUNS = Number(process.env.MODEL_RUNS ?? 100)
 const HOUR = 3_600_000
+/** Narrow, so that lives of 60 steps reach them. The first two patients share an address. */
+const [OPEN, FROM_ONE_ADDRESS, AN_HOUR] = [3, 2, 20]
+const addressOf = (patient: number) => (patient < 2 ? '203.0.113.1' : '203.0.113.2')
 const BASE = Temporal.Instant.from('2027-01-04T12:00:00Z')
 /** Every hour of three days. */
 const STARTS = Array.from({ length: 72 }, (_, hour) => BASE.epochMilliseconds + hour * HOUR)
 
 let rig: Rig
 beforeAll(async () => {
-  rig = await startRig({ limits: { perSpecialty: 1_000, inAll: 1_000 } })
+  rig = await startRig({ limits: { perSpecialty: 1_000, inAll: OPEN, perClient: FROM_ONE_ADDRESS } })
 })
 afterAll(() => rig?.stop())
 
@@ -43,27 +46,55 @@ async function compareSlots(model: Reference, real: Real) {
   }
 }
 
+const booking = (doctor: number, patient: number, hour: number) => async (model: Reference, real: Real) => {
+  const start = STARTS[hour] as number
+  const held = model.heldBy(patient)
+  const own = held && held.doctor === doctor && held.start === start
+  const from = addressOf(patient)
+  const elsewhere = own ? [] : [...model.refusals(doctor, patient, start), ...model.addressLimits(doctor, from)]
+  const refusals = [...elsewhere, ...model.bookingLimits(patient)]
+  const answer = await rig.wish(who(real.patients, patient), who(real.doctors, doctor), at(start), { from })
+  expect(refusals.length > 0 ? refusals : ['201']).toContain(outcome(answer))
+  if (answer.status === 201) model.book(answer.body.id, doctor, patient, start, from)
+}
 const book = (doctor: number, patient: number, hour: number) =>
-  step(`book(d${doctor}, p${patient}, ${hour})`, async (model, real) => {
-    const start = STARTS[hour] as number
-    const held = model.heldBy(patient)
-    const own = held && held.doctor === doctor && held.start === start
-    const refusals = own ? [] : model.refusals(doctor, patient, start)
-    const answer = await rig.wish(who(real.patients, patient), who(real.doctors, doctor), at(start))
-    expect(refusals.length > 0 ? refusals : ['201']).toContain(outcome(answer))
-    if (answer.status === 201) model.book(answer.body.id, doctor, patient, start)
-  })
+  step(`book(d${doctor}, p${patient}, ${hour})`, booking(doctor, patient, hour))
 
 const hold = (doctor: number, patient: number, hour: number) =>
   step(`hold(d${doctor}, p${patient}, ${hour})`, async (model, real) => {
     const start = STARTS[hour] as number
-    const refusals = model.heldBy(patient) ? ['409 hold_limit'] : model.refusals(doctor, patient, start)
+    const from = addressOf(patient)
+    const refusals = model.heldBy(patient)
+      ? ['409 hold_limit']
+      : [...model.refusals(doctor, patient, start), ...model.addressLimits(doctor, from), ...model.holdLimits(doctor, patient, start)]
     const answer = await rig.call('POST', '/v1/holds', {
       as: who(real.patients, patient),
-      body: { doctorId: who(real.doctors, doctor).id, start: at(start) }
+      body: { doctorId: who(real.doctors, doctor).id, start: at(start) },
+      from
     })
     expect(refusals.length > 0 ? refusals : ['201']).toContain(outcome(answer))
-    if (answer.status === 201) model.holds.push({ id: answer.body.id, doctor, patient, start, until: model.now + 5 * 60_000 })
+    if (answer.status === 201) model.hold({ id: answer.body.id, doctor, patient, start, from })
+  })
+
+const giveUp = (patient: number) =>
+  step(`giveUp(p${patient})`, async (model, real) => {
+    const held = model.heldBy(patient)
+    if (!held) return
+    expect((await rig.call('DELETE', `/v1/holds/${held.id}`, { as: who(real.patients, patient) })).status).toBe(204)
+    model.give(held)
+  })
+
+/** A patient who cannot decide: books and cancels, again and again. */
+const waver = (doctor: number, patient: number, hour: number, times: number) =>
+  step(`waver(d${doctor}, p${patient}, ${hour}, ${times} times)`, async (model, real) => {
+    for (let time = 0; time < times; time++) {
+      const before = model.appointments.length
+      await booking(doctor, patient, hour)(model, real)
+      const made = model.appointments[before]
+      if (!made) return
+      expect(outcome(await rig.act(who(real.patients, patient), made.id, 'cancel', { reason: 'because' }))).toBe('200')
+      made.status = 'cancelled'
+    }
   })
 
 /** One of the appointments that there are, by number, and one of its parties. */
@@ -86,10 +117,12 @@ const move = (nth: number, byDoctor: boolean, hour: number) =>
     const start = STARTS[hour] as number
     const stands = model.verdict('reschedule', one)
     const elsewhere = model.refusals(one.doctor, one.patient, start, { except: one.id, notice: byDoctor ? 0 : 60 })
-    const refusals = stands ? [stands] : start === one.start ? ['422 validation_failed'] : elsewhere
+    const limits = byDoctor ? [] : model.moveLimits(one.patient)
+    const refusals = stands ? [stands] : start === one.start ? ['422 validation_failed'] : [...elsewhere, ...limits]
     const caller = byDoctor ? who(real.doctors, one.doctor) : who(real.patients, one.patient)
     const answer = await rig.act(caller, one.id, 'reschedule', { start: at(start) })
     expect(refusals.length > 0 ? refusals : ['200']).toContain(outcome(answer))
+    if (answer.status === 200 && !byDoctor) model.moves.push({ patient: one.patient, at: model.now })
     if (answer.status === 200) Object.assign(one, { start, status: byDoctor ? 'confirmed' : 'requested', answerBy: model.answerBy(start) })
   })
 
@@ -118,6 +151,8 @@ const steps = [
   fc.tuple(doctor, patient, fc.nat(12)).map((wish) => book(...wish)),
   fc.tuple(doctor, patient, hour).map((wish) => book(...wish)),
   fc.tuple(doctor, patient, fc.nat(12)).map((wish) => hold(...wish)),
+  patient.map(giveUp),
+  fc.tuple(doctor, patient, fc.nat(12), fc.integer({ min: 2, max: 22 })).map((of) => waver(...of)),
   fc
     .tuple(fc.constantFrom('confirm' as const, 'decline' as const, 'cancel' as const, 'complete' as const), nth, fc.boolean())
     .map((of) => act(...of)),
@@ -139,10 +174,14 @@ test(
         }
         await fc.asyncModelRun(
           () => ({
-            model: new Reference(BASE.epochMilliseconds, [
-              [from, to],
-              [from, to]
-            ]),
+            model: new Reference(
+              BASE.epochMilliseconds,
+              [
+                [from, to],
+                [from, to]
+              ],
+              { open: OPEN, fromOneAddress: FROM_ONE_ADDRESS, anHour: AN_HOUR }
+            ),
             real
           }),
           commands

@@ -6,17 +6,32 @@ const HOUR = 3_600_000
 const MINUTE = 60_000
 
 /** An appointment as the reference has it; `answerBy` in Unix ms. */
-export type Known = { id: string; doctor: number; patient: number; start: number; status: string; answerBy: number }
-type Hold = { id: string; doctor: number; patient: number; start: number; until: number }
+export type Known = {
+  id: string
+  doctor: number
+  patient: number
+  start: number
+  status: string
+  answerBy: number
+  booked: number
+  from: string | undefined
+}
+type Hold = { id: string; doctor: number; patient: number; start: number; until: number; held: number; from: string | undefined }
+type Limits = { open: number; fromOneAddress: number; anHour: number }
 
 /** Everything that is known: instants in Unix ms, opening hours in local hours, people by number. */
 export class Reference {
   appointments: Known[] = []
   holds: Hold[] = []
+  /** Every hold that was not booked, with its beginning. */
+  holdsOfBefore: Hold[] = []
+  /** When a patient moved an appointment. */
+  moves: { patient: number; at: number }[] = []
 
   constructor(
     public now: number,
-    public hours: [from: number, to: number][]
+    public hours: [from: number, to: number][],
+    private limits: Limits
   ) {}
 
   /** Those who claim time now: requests and confirmed visits, and holds that have not run out. */
@@ -46,9 +61,58 @@ export class Reference {
 
   heldBy = (patient: number) => this.holds.find((hold) => hold.patient === patient && hold.until > this.now)
 
-  book(id: string, doctor: number, patient: number, start: number) {
-    this.holds = this.holds.filter((hold) => !(hold.doctor === doctor && hold.patient === patient && hold.start === start))
-    this.appointments.push({ id, doctor, patient, start, status: 'requested', answerBy: this.answerBy(start) })
+  book(id: string, doctor: number, patient: number, start: number, from: string | undefined) {
+    const own = (hold: Hold) => hold.doctor === doctor && hold.patient === patient && hold.start === start && hold.until > this.now
+    const held = this.holds.find(own)
+    this.holds = this.holds.filter((hold) => hold !== held)
+    this.holdsOfBefore = this.holdsOfBefore.filter((hold) => hold !== held)
+    const times = { answerBy: this.answerBy(start), booked: this.now }
+    this.appointments.push({ id, doctor, patient, start, status: 'requested', ...times, from: held ? held.from : from })
+  }
+
+  hold(hold: Omit<Hold, 'until' | 'held'>) {
+    const made = { ...hold, until: this.now + 5 * MINUTE, held: this.now }
+    this.holds.push(made)
+    this.holdsOfBefore.push(made)
+  }
+
+  give(hold: Hold) {
+    this.holds = this.holds.filter((each) => each !== hold)
+  }
+
+  private lately = (at: number, hours: number) => at > this.now - hours * HOUR
+
+  /** Why a patient may not book, whatever the slot. */
+  bookingLimits(patient: number): string[] {
+    const own = this.appointments.filter((one) => one.patient === patient)
+    const open = own.filter(({ status, start }) => (status === 'requested' || status === 'confirmed') && start > this.now)
+    const { open: most, anHour } = this.limits
+    const tooMany = own.filter(({ booked }) => this.lately(booked, 1)).length >= anHour
+    const tooManyToday = own.filter(({ booked }) => this.lately(booked, 24)).length >= 2 * anHour
+    return [...(open.length >= most ? ['409 booking_limit'] : []), ...(tooMany || tooManyToday ? ['429 rate_limited'] : [])]
+  }
+
+  /** Why a patient may not hold a slot any more today. */
+  holdLimits(doctor: number, patient: number, start: number): string[] {
+    const own = this.holdsOfBefore.filter((hold) => hold.patient === patient && this.lately(hold.held, 24))
+    const ofDoctor = own.filter((hold) => hold.doctor === doctor)
+    const ofSlot = ofDoctor.filter((hold) => hold.start === start)
+    return ofSlot.length >= 3 || ofDoctor.length >= 10 || own.length >= 30 ? ['429 rate_limited'] : []
+  }
+
+  /** Why nobody at an address may claim time of a doctor. */
+  addressLimits(doctor: number, from: string | undefined): string[] {
+    const near = this.claims().filter((claim) => claim.doctor === doctor && claim.from === from && claim.start > this.now)
+    return from !== undefined && near.length >= this.limits.fromOneAddress ? ['409 booking_limit'] : []
+  }
+
+  /** Why a patient may not move an appointment now. */
+  moveLimits(patient: number): string[] {
+    const own = this.moves.filter((move) => move.patient === patient)
+    const { anHour } = this.limits
+    const tooMany =
+      own.filter(({ at }) => this.lately(at, 1)).length >= anHour || own.filter(({ at }) => this.lately(at, 24)).length >= 2 * anHour
+    return tooMany ? ['429 rate_limited'] : []
   }
 
   answerBy = (start: number) => Math.min(this.now + 24 * HOUR, start)
