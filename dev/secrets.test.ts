@@ -17,6 +17,7 @@ test('the secrets of an earlier release are kept, and the keys that it did not k
   inDirectory((dir) => {
     const { encryptionKeys, eventKeys, ...earlier } = secretsOf(dir)
     writeFileSync(join(dir, 'secrets.json'), JSON.stringify(earlier), { mode: 0o600 })
+    expect(() => keySettings('scheduling', earlier as ReturnType<typeof secretsOf>)).toThrow('earlier release')
     const now = secretsOf(dir)
     expect(now).toMatchObject(earlier)
     expect(now.eventKeys).not.toEqual(eventKeys)

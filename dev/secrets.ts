@@ -53,7 +53,9 @@ export function saveSecrets(dataDir: string, secrets: Secrets): void {
 }
 
 /** The settings of a service that are keys. */
-export function keySettings(service: Schema, { encryptionKey, indexKey, encryptionKeys, eventKeys }: Secrets): Record<string, string> {
+export function keySettings(service: Schema, secrets: Secrets): Record<string, string> {
+  if (!isComplete(secrets)) throw new Error('The secrets are of an earlier release: start the system once with this one (`bun start`).')
+  const { encryptionKey, indexKey, encryptionKeys, eventKeys } = secrets
   if (service === 'auth') return { ENCRYPTION_KEY: encryptionKey, INDEX_KEY: indexKey, EVENT_KEY: eventKeys.auth }
   if (service === 'scheduling') return { ENCRYPTION_KEY: encryptionKeys.scheduling, INDEX_KEY: indexKey, EVENT_KEY: eventKeys.scheduling }
   return { ENCRYPTION_KEY: encryptionKeys.notifier, AUTH_EVENT_KEY: eventKeys.auth, SCHEDULING_EVENT_KEY: eventKeys.scheduling }
