@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import SQL from 'sql-template-strings'
 import { connect, rows } from '#platform/db'
-import type { Event, UserSnapshot } from '#platform/events'
+import { type Event, statusReasonContext, type UserSnapshot } from '#platform/events'
 import { eventually } from '#platform/testing'
-import { type Rig, someAppointment, someDoctor, someEvent, somePatient, startRig } from '../testing.ts'
+import { type Rig, secrets, someAppointment, someDoctor, someEvent, somePatient, startRig } from '../testing.ts'
 
 /* What was written about somebody who was erased goes, in whatever order the events come and whoever wrote it. */
 let rig: Rig
@@ -31,16 +31,17 @@ async function people(name = 'João Ávila'): Promise<[UserSnapshot, UserSnapsho
   )
   return pair
 }
-const declined = (doctor: UserSnapshot, patient: UserSnapshot) =>
-  someEvent(
-    'healthmed.appointment.declined.v1',
-    someAppointment(doctor, patient, {
-      status: 'declined',
-      statusReason: 'Segredo: sem rosto',
-      actor: { id: doctor.id, role: 'doctor' },
-      version: 2
-    })
-  )
+/** With a reason in clear, as earlier releases announced it, or sealed. */
+function declined(doctor: UserSnapshot, patient: UserSnapshot, how: 'in clear' | 'sealed' = 'sealed') {
+  const actor = { id: doctor.id, role: 'doctor' }
+  const visit = someAppointment(doctor, patient, { status: 'declined', statusReason: null, actor, version: 2 })
+  const text = 'Segredo: sem rosto'
+  const reason =
+    how === 'in clear' ? { statusReason: text } : { sealedStatusReason: secrets.ofScheduling.seal(text, statusReasonContext(visit.id)) }
+  return someEvent('healthmed.appointment.declined.v1', { ...visit, ...reason })
+}
+/** A reason that anybody wrote, in clear, as announced or as kept. */
+const reasons = /Segredo[^"]*|sealedStatusReason": ?"[^"]+/g
 const erasureOf = ({ id, role }: UserSnapshot) => someEvent('healthmed.user.erased.v1', { id, role, version: 9 })
 const handled = (...events: Event[]) =>
   eventually(
@@ -50,16 +51,16 @@ const handled = (...events: Event[]) =>
   )
 
 test('a reason about an erased patient or doctor that comes late is not kept and not mailed; the reason of the system is', async () => {
-  for (const which of [0, 1]) {
+  for (const how of ['in clear', 'sealed', 'sealed', 'in clear'] as const) {
     const [doctor, patient] = await people()
-    const [gone, other] = which === 0 ? [patient, doctor] : [doctor, patient]
+    const [gone, other] = how === 'sealed' ? [patient, doctor] : [doctor, patient]
     const erasure = erasureOf(gone)
     await rig.publish(erasure)
     await handled(erasure)
-    await rig.publish(declined(doctor, patient))
+    await rig.publish(declined(doctor, patient, how))
     const [mail] = await rig.mailsTo(other.email, 1)
     expect(mail?.parsed.text).not.toContain('Segredo')
-    expect(await traces(/Segredo[^"]*/g)).toEqual([])
+    expect(await traces(reasons)).toEqual([])
     const closed = someAppointment(doctor, patient, {
       status: 'cancelled',
       statusReason: 'account closed',
@@ -69,17 +70,22 @@ test('a reason about an erased patient or doctor that comes late is not kept and
     await rig.publish(someEvent('healthmed.appointment.cancelled.v1', closed))
     const [, second] = await rig.mailsTo(other.email, 2)
     expect(second?.parsed.text).toContain('account closed')
+    await rig.sql`delete from mails where recipient_id = ${other.id}`
   }
 })
 
 test('a reason that is taken in at the moment of the erasure leaves no trace', async () => {
   for (let nth = 0; nth < 12; nth++) {
     const [doctor, patient] = await people()
-    const [reason, another, erasure] = [declined(doctor, patient), declined(doctor, patient), erasureOf(nth % 2 ? patient : doctor)]
+    const [reason, another, erasure] = [
+      declined(doctor, patient),
+      declined(doctor, patient, 'in clear'),
+      erasureOf(nth % 2 ? patient : doctor)
+    ]
     const events = nth % 3 === 0 ? [reason, erasure, another] : nth % 3 === 1 ? [erasure, reason, another] : [reason, another, erasure]
     await rig.publish(...events)
     await handled(...events)
-    expect(await traces(/Segredo[^"]*/g)).toEqual([])
+    expect(await traces(reasons)).toEqual([])
   }
 }, 60_000)
 
@@ -96,7 +102,7 @@ test('an event that waits for its next try loses what it says about an erased pe
   const erasure = erasureOf(patient)
   await rig.publish(erasure)
   await handled(erasure)
-  expect(await traces(/Segredo[^"]*/g)).toEqual([])
+  expect(await traces(reasons)).toEqual([])
   await rig.publish(someEvent('healthmed.user.registered.v1', doctor))
   const [mail] = await rig.mailsTo(doctor.email, 1)
   expect(mail?.parsed.text).not.toContain('Segredo')
@@ -111,6 +117,7 @@ const letters = async () =>
 const lettersAbout = (doctor: UserSnapshot, patient: UserSnapshot): [content: string, type: string][] => [
   [JSON.stringify(someEvent('healthmed.user.updated.v1', patient)), 'healthmed.user.updated.v1'],
   [JSON.stringify(declined(doctor, patient)), 'healthmed.appointment.declined.v1'],
+  [JSON.stringify(declined(doctor, patient, 'in clear')), 'healthmed.appointment.declined.v1'],
   [`{"broken": "${patient.id}", "name": "Zuleica Prado`, 'unknown']
 ]
 
@@ -119,14 +126,14 @@ test('messages that could not be processed lose what they say about an erased pe
   const stranger = somePatient({ name: 'Ana Alheia' })
   for (const [content, type] of lettersAbout(doctor, patient)) await bury(content, type)
   await bury(JSON.stringify(someEvent('healthmed.user.updated.v1', stranger)), 'healthmed.user.updated.v1')
-  await eventually(async () => (await letters()).length === 4)
+  await eventually(async () => (await letters()).length === 5)
   const erasure = erasureOf(patient)
   await rig.publish(erasure)
   await handled(erasure)
   // a letter about an appointment stays, without what was said about the person
-  expect(await letters()).toEqual(['healthmed.appointment.declined.v1', 'healthmed.user.updated.v1'])
+  expect(await letters()).toEqual([...Array(2).fill('healthmed.appointment.declined.v1'), 'healthmed.user.updated.v1'])
   await rig.mailsTo(patient.email, 1)
-  await eventually(async () => (await traces(/Zuleica|Segredo[^"]*/g)).length === 0)
+  await eventually(async () => (await traces(/Zuleica|Segredo[^"]*|sealedStatusReason": ?"[^"]+/g)).length === 0)
   expect(await traces(/Ana Alheia/g)).toHaveLength(1)
 
   for (const [content, type] of lettersAbout(doctor, patient)) await bury(content, type)
@@ -136,10 +143,9 @@ test('messages that could not be processed lose what they say about an erased pe
   )
   await eventually(async () => (await letters()).includes('healthmed.user.locked_out.v1'))
   expect(await letters()).toEqual([
-    'healthmed.appointment.declined.v1',
-    'healthmed.appointment.declined.v1',
+    ...Array(4).fill('healthmed.appointment.declined.v1'),
     'healthmed.user.locked_out.v1',
     'healthmed.user.updated.v1'
   ])
-  expect(await traces(/Zuleica|Segredo[^"]*/g)).toEqual([])
+  expect(await traces(/Zuleica|Segredo[^"]*|sealedStatusReason": ?"[^"]+/g)).toEqual([])
 })

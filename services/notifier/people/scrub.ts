@@ -18,10 +18,11 @@ export const lockWaiting = (tx: Db, id: string) =>
 export const scrubWaiting = (tx: Db, id: string) =>
   run(
     tx,
-    SQL`update inbox set event = jsonb_set(event, '{data,statusReason}', 'null')
+    SQL`update inbox set event = jsonb_set(event, '{data}', event->'data' || '{"statusReason": null, "sealedStatusReason": null}')
          where event_id in (
            select event_id from inbox
-            where done_at is null and ${id} in (event->'data'->>'patientId', event->'data'->>'doctorId') and event->'data'->>'statusReason' is not null
+            where done_at is null and ${id} in (event->'data'->>'patientId', event->'data'->>'doctorId')
+              and coalesce(event->'data'->>'statusReason', event->'data'->>'sealedStatusReason') is not null
               and event->'data'->'actor'->>'role' is distinct from 'system'
               for update skip locked)`
   )
@@ -52,11 +53,11 @@ export async function withoutErased(tx: Db, content: Buffer): Promise<Buffer | u
 function withoutPeople(content: Buffer, erased: Set<string>): Buffer | undefined {
   try {
     const event = JSON.parse(content.toString())
-    const { patientId, doctorId, actor, statusReason } = event.data
+    const { patientId, doctorId, actor, statusReason, sealedStatusReason } = event.data
     // about the person alone, or in a form that says nothing
     if (erased.has(event.subject) || erased.has(event.data.id) || !(erased.has(patientId) || erased.has(doctorId))) return undefined
-    if (statusReason === undefined || statusReason === null || actor?.role === 'system') return content
-    return Buffer.from(JSON.stringify({ ...event, data: { ...event.data, statusReason: null } }))
+    if ((statusReason ?? sealedStatusReason ?? null) === null || actor?.role === 'system') return content
+    return Buffer.from(JSON.stringify({ ...event, data: { ...event.data, statusReason: null, sealedStatusReason: null } }))
   } catch {
     return undefined
   }

@@ -34,6 +34,19 @@ async function dump(): Promise<string> {
   await owner.end()
   return texts.map(([row]) => String(row?.text)).join('\n')
 }
+/** Texts that somebody wrote to or about a person, sealed or not: those of the system are about nobody, and the reason for a visit is the patient's. */
+const textsAbout = ({ id }: UserSnapshot) =>
+  rows(
+    rig.sql,
+    SQL`select reason as text from appointments where patient_id = ${id}::uuid and reason is not null
+        union all select status_reason from appointments a
+         where ${id}::uuid in (doctor_id, patient_id) and status_reason is not null
+           and not exists (select 1 from history h where h.appointment_id = a.id and h.version = a.version and h.actor_role = 'system')
+        union all select reason from history where ${id}::uuid in (doctor_id, patient_id) and reason is not null and actor_role <> 'system'
+        union all select data::text from outbox
+         where ${id} in (data->>'doctorId', data->>'patientId') and data->'actor'->>'role' <> 'system'
+           and coalesce(data->>'statusReason', data->>'sealedStatusReason') is not null`
+  )
 const traces = async (what: RegExp) => [...new Set((await dump()).match(what) ?? [])]
 
 type Write = [what: string, write: () => Promise<Answer<never>>]
@@ -128,6 +141,7 @@ test('what a patient writes while the erasure is handled is refused or erased, w
     ])
     for (const answer of answers) if (answer) expect(answer.status).toBeLessThan(500)
     expect(await traces(/Xandre[^"]*|Segredo[^"]*/g)).toEqual([])
+    expect(await textsAbout(patient)).toEqual([])
     const left = await rows(
       rig.sql,
       SQL`select 1 from appointments where patient_id = ${patient.id}::uuid and status in ('held', 'requested', 'confirmed')
@@ -153,6 +167,7 @@ test('what a doctor writes about a patient while the erasure of either is handle
     ])
     for (const answer of answers) if (answer) expect(answer.status).toBeLessThan(500)
     expect(await traces(nth % 2 === 0 ? /Xandre|Segredo[^"]*/g : /Xavier|Segredo[^"]*/g)).toEqual([])
+    expect(await textsAbout(gone)).toEqual([])
     await erase(nth % 2 === 0 ? practice : patient)
   }
 }, 60_000)
@@ -192,6 +207,7 @@ test.each(['known', 'not known yet'])('a booking that is under way when its pati
   const answer = await booking
   expect(['201', '401 token_revoked']).toContain(word(answer))
   expect(await traces(/Xandre|Segredo/g)).toEqual([])
+  expect(await textsAbout(patient)).toEqual([])
   expect(
     await rows(rig.sql, SQL`select 1 from appointments where patient_id = ${patient.id}::uuid and status in ('requested', 'confirmed')`)
   ).toEqual([])
@@ -225,8 +241,10 @@ test('what others wrote about an erased patient goes, in the appointment, its hi
   await expected(200, rig.act(practice, declined, 'decline', { reason: 'Segredo: sem rosto' }, { 'idempotency-key': 'a' }))
   await expected(200, rig.act(practice, cancelled, 'cancel', { reason: 'Segredo: sem voz' }))
   await expected(200, rig.act(practice, others, 'decline', { reason: 'Congresso' }))
+  expect(await textsAbout(patient)).not.toEqual([])
   await erase(patient)
   expect(await traces(/Xandre|Segredo[^"]*/g)).toEqual([])
+  expect(await textsAbout(patient)).toEqual([])
   expect((await rig.call('GET', `/v1/appointments/${others}`, { as: other })).body as unknown).toMatchObject({
     reason: 'Motivo alheio',
     statusReason: 'Congresso'
@@ -242,8 +260,10 @@ test('what a patient wrote about an erased doctor goes, and the patient keeps th
   const cancelled = (await expected(201, rig.wish(patient, practice, first ?? '', { reason: 'Dor no joelho' }))).body.id
   const open = (await expected(201, rig.wish(patient, practice, second ?? ''))).body.id
   await expected(200, rig.act(patient, cancelled, 'cancel', { reason: 'Segredo: cheira mal' }, { 'idempotency-key': 'b' }))
+  expect(await textsAbout(practice)).not.toEqual([])
   await erase(practice)
   expect(await traces(/Xavier|Segredo[^"]*/g)).toEqual([])
+  expect(await textsAbout(practice)).toEqual([])
   const read = await rig.call('GET', `/v1/appointments/${cancelled}`, { as: patient })
   expect(read.body as unknown).toMatchObject({ status: 'cancelled', reason: 'Dor no joelho' })
   // why it was cancelled by the system is about nobody
