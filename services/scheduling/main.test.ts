@@ -53,7 +53,7 @@ test('it becomes ready, takes in who is registered, answers, describes itself, a
     const state = (await answer?.json()) as { status: string; checks: Record<string, string> } | undefined
     return state?.checks.broker === 'up' && state.checks.keys === 'up' && state
   })
-  expect(ready).toEqual({ status: 'up', checks: { database: 'up', broker: 'up', keys: 'up' } })
+  expect(ready).toEqual({ status: 'up', checks: { database: 'up', broker: 'up', consumers: 'up', events: 'up', keys: 'up' } })
 
   const doctor = someDoctor()
   const bus = await connectBus({ url: vhost.url, name: 'test' })
