@@ -127,7 +127,7 @@ function sayWhatNext(wish: Wish, { manifest, rows, mailsHeld, remindersDropped }
 
 What to do next:
   Look at it beside the system that runs, with a mailbox of its own, so that nobody gets an email from it:
-    SMTP_URL= ${place} PORT=8081 MAILBOX_PORT=1081 bun start
+    SMTP_URL= SMTP_URL_FILE= ${place} PORT=8081 MAILBOX_PORT=1081 bun start
   Go on with it in place of the other: stop the other one, then start it with your usual settings and
     ${place}
   The directory may be moved or renamed while it is stopped.`)
