@@ -60,7 +60,7 @@ export const words = {
       title: 'Confirm your e-mail address',
       lead: 'One press, and your account can book and receive appointments.',
       button: 'Confirm my address',
-      done: 'Your e-mail address is confirmed. You can close this page.'
+      done: 'Your e-mail address is confirmed. Now sign in: sessions from before have ended.'
     },
     reset: {
       title: 'Choose a new password',
@@ -120,7 +120,7 @@ export const words = {
       title: 'Confirme o seu e-mail',
       lead: 'Um clique e a sua conta pode marcar e receber consultas.',
       button: 'Confirmar o meu e-mail',
-      done: 'O seu e-mail está confirmado. Você já pode fechar esta página.'
+      done: 'O seu e-mail está confirmado. Agora entre: as sessões de antes foram encerradas.'
     },
     reset: {
       title: 'Escolha uma nova senha',
