@@ -69,7 +69,7 @@ async function mainJob(guide: Guide, adminLogin: { identifier: string; password:
   await send('POST', `/v1/admin/doctors/${doctorId}/approve`, 200, { token: admin }, ['name', 'approval'])
   await mail(doctor.email, 'message')
 
-  title('The doctor, logged in by CRM, sets a profile and weekly hours')
+  title('The doctor logs in by CRM and sets a profile and weekly hours')
   const doctorToken = await logIn(crm)
   const { items: specialties } = await send<{ items: { code: string }[] }>('GET', '/v1/specialties', 200)
   const specialty = specialties[0]?.code ?? ''
@@ -80,7 +80,7 @@ async function mainJob(guide: Guide, adminLogin: { identifier: string; password:
   const rules = [1, 2, 3, 4, 5, 6, 7].map((weekday) => ({ weekday, start: '08:00', end: '17:00' }))
   await send('PUT', '/v1/doctors/me/schedule', 200, { token: doctorToken, body: { slotMinutes: 60, rules } }, ['slotMinutes'])
 
-  title('A patient, logged in by CPF, finds the doctor and books')
+  title('A patient logs in by CPF, finds the doctor and books')
   const token = await logIn(patient.cpf)
   await send('GET', `/v1/doctors?specialty=${specialty}&q=Vilela&limit=5`, 200, {}, ['items'])
   const { slots } = await send<{ slots: Slot[] }>('GET', `/v1/doctors/${doctorId}/slots`, 200, {}, ['timezone', 'slotMinutes', 'slots'])
@@ -92,7 +92,7 @@ async function mainJob(guide: Guide, adminLogin: { identifier: string; password:
   const { id } = await send<Appointment>('POST', '/v1/appointments', 201, { token, body: wish, headers }, fields)
   for (const { email } of [patient, doctor]) await mail(email, 'message')
 
-  title('Somebody else wants the same slot, and does not get it')
+  title('Another patient asks for the same slot and is refused')
   const rivalToken = await logIn(rival.email)
   await send('POST', '/v1/appointments', 409, { token: rivalToken, body: { doctorId, start: first.start } }, ['code'], 'slot_taken')
 
@@ -103,7 +103,7 @@ async function mainJob(guide: Guide, adminLogin: { identifier: string; password:
   for (const { email } of [patient, doctor]) await mail(email, 'CANCEL')
   await send('GET', `/v1/appointments/${id}/history`, 200, { token }, ['length'])
 
-  title('Another wish is declined, and its slot is free again')
+  title('Another request is declined, and its slot is free again')
   const other = await send<Appointment>(
     'POST',
     '/v1/appointments',
