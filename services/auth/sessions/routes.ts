@@ -89,7 +89,8 @@ const ownRoutes = (needs: Needs) =>
         response: { 204: t.Void() },
         detail: about({
           summary: 'End all my sessions',
-          description: 'On every device, this one included: the access tokens stop working within 2 s, the refresh tokens at once.',
+          description:
+            'On every device, this one included: the access tokens stop working within 2 s, the refresh tokens at once. Event streams and the calendar feed end within 2 s as well.',
           answer: 'Every session has ended'
         })
       }

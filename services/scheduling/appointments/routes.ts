@@ -144,7 +144,7 @@ const readingRoutes = ({ sql, verify, organizer }: Needs) =>
       detail: about({
         summary: 'Who did what when',
         description:
-          'Every change since the booking, the oldest first, with the reason that was given. Nothing is ever taken out but what erased people wrote.',
+          'Every change since the booking, the oldest first, with the reason that was given. Nothing is ever taken out but what was written by or about people who were erased.',
         answer: 'The audit trail',
         problems: ['appointment_not_found']
       })

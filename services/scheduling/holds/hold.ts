@@ -5,6 +5,7 @@ import { Problem } from '#platform/problem'
 import { instantOf, instantText } from '#platform/schema'
 import type { BookingRules } from '../appointments/book.ts'
 import { claimSlot } from '../appointments/claim.ts'
+import { requireActive } from '../people/active.ts'
 import { requireVerified } from '../people/verified.ts'
 import { passOn } from '../waitlist/offer.ts'
 
@@ -40,6 +41,7 @@ export async function hold(
 /** Gives a hold up before its time. Throws `not_found` where it is not the caller's, or no longer a hold. */
 export async function release(sql: Sql, patient: Caller, id: string, now: Temporal.Instant): Promise<void> {
   await transaction(sql, async (tx) => {
+    await requireActive(tx, patient)
     const gone = await maybeOne<{ doctorId: string; start: Date }>(
       tx,
       SQL`update appointments set status = 'released', updated_at = ${new Date(now.epochMilliseconds)}

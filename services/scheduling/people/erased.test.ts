@@ -66,6 +66,8 @@ async function writesOf(patient: UserSnapshot, text = 'Segredo'): Promise<Write[
     ['cancel', () => call('POST', `/v1/appointments/${keptId}/cancel`, { reason: text })],
     ['move', () => call('POST', `/v1/appointments/${movedId}/reschedule`, { start: target })],
     ['join the waitlist', () => call('POST', '/v1/waitlist', waitFor('03'))],
+    ['give a hold up', () => call('DELETE', `/v1/holds/${Bun.randomUUIDv7()}`)],
+    ['leave the waitlist', () => call('DELETE', `/v1/waitlist/${Bun.randomUUIDv7()}`)],
     ['make a feed', () => call('POST', '/v1/calendar-feed')]
   ]
 }

@@ -7,7 +7,7 @@ import { dateOf, instantText, invalid } from '#platform/schema'
 import type { BookingRules } from '../appointments/book.ts'
 import { CLAIMS_PER_CLIENT, claimsOfClient, limitProblem } from '../appointments/limits.ts'
 import { lockClaims } from '../appointments/queries.ts'
-import { checkActive } from '../people/active.ts'
+import { checkActive, requireActive } from '../people/active.ts'
 import { requireVerified } from '../people/verified.ts'
 import { passOn } from './offer.ts'
 
@@ -122,6 +122,7 @@ export async function listLines(
 /** Leaves the line; an open offer passes on to the next. Throws `not_found`. */
 export async function leaveLine(sql: Sql, patient: Caller, id: string, now: Temporal.Instant): Promise<void> {
   await transaction(sql, async (tx) => {
+    await requireActive(tx, patient)
     const left = await run(
       tx,
       SQL`update waitlist set status = 'done' where id = ${id} and patient_id = ${patient.id} and status <> 'done'`
