@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { cpf } from 'cpf-cnpj-validator'
 import SQL from 'sql-template-strings'
 import { connect, one, rows, run, type Sql } from '#platform/db'
+import { eventually } from '#platform/testing'
 import { loadDemoData } from '../dev/demo.ts'
 import { DEMO_PASSWORD, demoDoctors, demoPatients } from '../dev/demo-people.ts'
 import { readDemoRecord, withoutDemoData, writeDemoRecord } from '../dev/demo-record.ts'
@@ -115,11 +116,14 @@ test('a start that broke off is completed by the next one', async () => {
   expect((await call(system, 'POST', '/v1/auth/doctors', { body })).status).toBe(201)
   writeDemoRecord(dir, { complete: false, begun: [doctor.email], done: [] })
   expect(await load(dir, { doctors: [doctor], patients: [] })).toMatch(/^1 doctors/)
-  const { rules, approval } = await one<{ rules: unknown[]; approval: string }>(
-    admin,
-    SQL`select rules, approval from scheduling.doctors where crm = ${doctor.crm}`
-  )
-  expect([rules.length > 0, approval]).toEqual([true, 'approved'])
+  // scheduling learns of the approval by an event
+  await eventually(async () => {
+    const { rules, approval } = await one<{ rules: unknown[]; approval: string }>(
+      admin,
+      SQL`select rules, approval from scheduling.doctors where crm = ${doctor.crm}`
+    )
+    return rules.length > 0 && approval === 'approved'
+  })
 }, 60_000)
 
 test('whoever has an address, a CPF or a CRM already keeps it, the others are loaded, and the system starts', async () => {
