@@ -41,6 +41,7 @@ test.each<[what: string, detail: object, more: object, flaw: string]>([
     'answer 200 would be refused: /n'
   ],
   ['one of a parameter', good, { query: t.Object({ q: t.String({ maxLength: 2, examples: ['Ana'] }) }) }, 'parameter q would be refused'],
+  ['a body that nothing checks', good, { body: t.Optional(schemas.body) }, 'body is `t.Optional`'],
   ['an answer of nothing that is known', good, { response: undefined }, 'answer 200 has no content']
 ])('%s is a flaw', async (_, detail, more, flaw) => {
   expect((await flawsOf(appOf(detail, more))).join('\n')).toContain(flaw)

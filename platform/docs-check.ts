@@ -1,4 +1,4 @@
-import type { TSchema } from '@sinclair/typebox'
+import { type TSchema, TypeGuard } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import type { AnyElysia } from 'elysia'
 import { exampleOf, gapsOf, type Json } from './docs-example.ts'
@@ -41,6 +41,8 @@ function ofInput({ parameters = [], requestBody }: Operation, hooks: Hooks): str
     return [...(description ? [] : [`${place} is not described`]), ...(own ? ofExample(exampleOfParameter(own), own, place) : [])]
   })
   const content = requestBody?.content as Record<string, Media> | undefined
+  // Elysia checks nothing that is no object in place of such a one
+  if (hooks.body && TypeGuard.IsOptional(hooks.body)) flaws.push('body is `t.Optional`, use `OptionalBody`')
   return content ? [...flaws, ...ofMedia(content, hooks.body, 'body')] : flaws
 }
 

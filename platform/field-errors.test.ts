@@ -49,6 +49,8 @@ test('unknown fields, empty changes and bodies of another kind are named, too', 
   expect((await refusalOf(change, {})).errors).toEqual([{ path: '/', message: 'must have at least 1 field' }])
   for (const sent of [[], 5, null, 'x', true])
     expect((await refusalOf(OptionalBody(change), sent)).errors).toEqual([{ path: '/', message: 'must be an object' }])
+  // of an object it is the field that is named
+  expect((await refusalOf(OptionalBody(change), { a: 'x' })).errors).toEqual([{ path: '/a', message: 'must be a UUID' }])
 })
 
 test('an answer names twenty fields at most, and repeats no long name in full', async () => {

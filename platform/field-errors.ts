@@ -15,12 +15,25 @@ const LOOKED_AT = 1_024
 export function fieldErrorsOf({ validator, value, type }: ValidationError): FieldError[] {
   const found = new Map<string, FieldError>()
   const issues: Iterable<ValueError> = 'Errors' in validator ? validator.Errors(value) : Value.Errors(validator as TSchema, value)
-  for (const issue of issues) {
+  for (const issue of withFields(issues)) {
     const path = shortened(issue.path || '/')
     if (!found.has(path)) found.set(path, { path, message: messageOf(issue, type === 'body' ? 'field' : 'parameter') })
     if (found.size === MOST_FIELDS || isHuge(issue)) break
   }
   return found.size > 0 ? [...found.values()] : [{ path: '/', message: 'is not valid' }]
+}
+
+/** Where an object may be left out or null, what is wrong is with its fields, and not with the choice. */
+function* withFields(issues: Iterable<ValueError>): Generator<ValueError> {
+  for (const issue of issues) {
+    const { type, schema, value, errors } = issue
+    const isObject = typeof value === 'object' && value !== null && !Array.isArray(value)
+    const members = type === ValueErrorType.Union && isObject ? (schema.anyOf as TSchema[]) : []
+    const objects = members.flatMap((member, index) => (member.type === 'object' ? [index] : []))
+    const only = objects.length === 1 ? errors[objects[0] as number] : undefined
+    if (only) yield* withFields(only)
+    else yield issue
+  }
 }
 
 const shortened = (path: string) => (path.length > LONGEST_PATH ? `${path.slice(0, LONGEST_PATH).toWellFormed()}…` : path)

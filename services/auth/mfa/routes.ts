@@ -1,6 +1,7 @@
 import { Elysia, t } from 'elysia'
 import { bearer } from '#platform/caller'
 import { about } from '#platform/docs-about'
+import { OptionalBody } from '#platform/schema'
 import { CurrentPassword } from '../accounts/model.ts'
 import type { Needs } from '../app.ts'
 import { Code } from '../tokens/model.ts'
@@ -13,7 +14,7 @@ const Secret = t.Object({
     description: 'The same for a QR code'
   })
 })
-const Enrolment = t.Optional(t.Object({ password: t.Optional(CurrentPassword) }))
+const Enrolment = OptionalBody(t.Object({ password: t.Optional(CurrentPassword) }))
 const RecoveryCodes = t.Object({
   recoveryCodes: t.Array(t.String(), {
     examples: [['7hk2m-x9qwe', 'b4tzn-3vpr8']],

@@ -35,7 +35,11 @@ type Body = { items: Item[]; nextCursor: string | null; code?: string; replayed?
 const call = async (method: string, path: string, { token = admin, body }: { token?: string; body?: unknown } = {}) => {
   const headers = { authorization: token, ...(body !== undefined && { 'content-type': 'application/json' }) }
   const answer = await handle(
-    new Request(`http://localhost/v1/admin${path}`, { method, headers, ...(body !== undefined && { body: JSON.stringify(body) }) })
+    new Request(`http://localhost/v1/admin${path}`, {
+      method,
+      headers,
+      ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) })
+    })
   )
   return { status: answer.status, body: (await answer.json()) as Body }
 }
@@ -194,4 +198,15 @@ test('the queue of dead letters is emptied into the table', async () => {
   const channel = await connection.createChannel()
   expect((await channel.checkQueue(DEAD_LETTERS)).messageCount).toBe(0)
   await connection.close()
+})
+
+test('a replay with a body that is none puts nothing back', async () => {
+  for (const body of ['{"ids":[', '{', '[]]', 'all']) {
+    const refused = await call('POST', '/dead-letters/replay', { body })
+    expect([body, refused.status, refused.body.code]).toEqual([body, 400, 'malformed_json'])
+  }
+  for (const body of ['[]', '5', 'null', '"all"', 'true']) {
+    const refused = await call('POST', '/dead-letters/replay', { body })
+    expect([body, refused.status, refused.body.code]).toEqual([body, 422, 'validation_failed'])
+  }
 })
