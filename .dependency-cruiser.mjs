@@ -53,8 +53,8 @@ export default {
     {
       name: 'product-imports-no-tests',
       severity: 'error',
-      from: { pathNot: '\\.test\\.ts$|^dev/run-tests\\.ts$|^journeys/|/(testing|smtp-sink)\\.ts$' },
-      to: { path: '\\.test\\.ts$|^platform/line\\.ts$|/(testing|smtp-sink)\\.ts$' }
+      from: { pathNot: '\\.test\\.ts$|^dev/run-tests\\.ts$|^journeys/|/testing/' },
+      to: { path: '\\.test\\.ts$|/testing/' }
     },
     {
       name: 'only-what-package-json-names',

@@ -1,7 +1,7 @@
 import SQL from 'sql-template-strings'
-import { one, rows, run } from '#platform/db'
-import { learn } from '../services/scheduling/doctors/walk.ts'
-import { fill } from '../services/scheduling/measure.ts'
+import { one, rows, run } from '#platform/data/db'
+import { fill } from '../services/scheduling/metrics.ts'
+import { learn } from '../services/scheduling/search/search-by-next-slot.ts'
 import { tidy, type World } from './world.ts'
 
 /** How many doctors and patients the loads have. */

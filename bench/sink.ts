@@ -1,5 +1,5 @@
 import { connect } from 'node:net'
-import { freePort } from '#platform/ports'
+import { freePort } from '#platform/setup/ports'
 import { unpackTool } from './tools.ts'
 
 /** A mail server in a process of its own, that takes everything and keeps nothing but the number. */

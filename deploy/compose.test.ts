@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { unusedByContainers } from '#platform/prepare-settings'
+import { unusedByContainers } from '#platform/setup/prepare-settings'
 import { startSchema } from '../dev/start-settings.ts'
 import { settingsOf } from '../ops/service-settings.ts'
 

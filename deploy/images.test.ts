@@ -56,11 +56,11 @@ function packagesOf(files: Iterable<string>): Set<string> {
 const isBuiltin = (path: string) => path === 'bun' || path.startsWith('bun:') || path.startsWith('node:')
 
 const programs: [target: string, main: string][] = [
-  ['migrate', 'platform/prepare.ts'],
+  ['migrate', 'platform/setup/prepare.ts'],
   ['migrate', 'ops/main.ts'],
   ['gateway', 'gateway/main.ts'],
   ['gateway', 'gateway/worker.ts'],
-  ['gateway', 'platform/probe.ts'],
+  ['gateway', 'platform/setup/probe.ts'],
   // a thread that auth starts
   ['auth', 'services/auth/passwords/estimator.ts'],
   ...['auth', 'scheduling', 'notifier'].flatMap((name): [string, string][] => [

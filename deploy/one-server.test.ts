@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { parseSettings } from '#platform/settings'
+import { parseSettings } from '#platform/setup/settings'
 import { startSchema, unusedSettings } from '../dev/start-settings.ts'
 import packageJson from '../package.json' with { type: 'json' }
 

@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { schemas } from '#platform/provision'
+import { schemas } from '#platform/data/provision'
 import { ensureProgram } from '../dev/ensure.ts'
 
 /* What tools of others say of rules, manifests and migrations. One that is not here, and cannot be installed without asking, is skipped and named. */
@@ -42,7 +42,7 @@ test('no migration holds up who works meanwhile, as far as squawk can tell', asy
       process.execPath,
       'node_modules/.bin/squawk',
       '--assume-in-transaction',
-      // the bounds on waits are set by platform/migrate.ts
+      // the bounds on waits are set by platform/data/migrate.ts
       `--exclude=${['require-lock-timeout', 'require-statement-timeout', ...exclude].join(',')}`,
       ...files
     )

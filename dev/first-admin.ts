@@ -1,6 +1,6 @@
 import SQL from 'sql-template-strings'
-import { connect, rows } from '#platform/db'
-import { roleUrl } from '#platform/provision'
+import { connect, rows } from '#platform/data/db'
+import { roleUrl } from '#platform/data/provision'
 import type { Parts } from './parts.ts'
 import { type Secrets, saveSecrets } from './secrets.ts'
 import type { Plan } from './services.ts'

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import type { Schema } from '#platform/provision'
-import { roleUrl } from '#platform/provision'
+import type { Schema } from '#platform/data/provision'
+import { roleUrl } from '#platform/data/provision'
 import { readSecrets, type Secrets } from './secrets.ts'
 
 /** The system that `bun start` runs on this machine: its database as the administrator sees it, its broker as a service does, its secrets. */

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } 
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createTransport } from 'nodemailer'
-import { eventually } from '#platform/testing'
+import { eventually } from '#platform/testing/testing'
 import { type MailboxServer, startMailbox } from './mailbox.ts'
 
 const dir = mkdtempSync(join(tmpdir(), 'mailbox-test-'))

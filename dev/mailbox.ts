@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { freePort } from '#platform/ports'
+import { freePort } from '#platform/setup/ports'
 import { privateDirectory, withPrivateFiles } from './private-files.ts'
 import { type Running, run, untilReady } from './process.ts'
 import type { Registry } from './registry.ts'

@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { freePort } from '#platform/ports'
+import { freePort } from '#platform/setup/ports'
 import { holderOf, isFree } from './ports.ts'
 
 test('a port that is held is busy, and its holder is named', async () => {

@@ -2,8 +2,8 @@ import { expect, test } from 'bun:test'
 import { readFileSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import SQL from 'sql-template-strings'
-import { run } from '#platform/db'
-import { eventually, testDatabase } from '#platform/testing'
+import { run } from '#platform/data/db'
+import { eventually, testDatabase } from '#platform/testing/testing'
 
 const PARAMETERS = { log_error_verbosity: 'terse', log_parameter_max_length: '0', log_parameter_max_length_on_error: '0' }
 

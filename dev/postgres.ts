@@ -2,7 +2,7 @@ import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, rmSync, stat
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import postgres from 'postgres'
-import { freePort } from '#platform/ports'
+import { freePort } from '#platform/setup/ports'
 import { asPostgres, isRoot, postgresUser } from './postgres-user.ts'
 import { type Running, run, untilReady } from './process.ts'
 import type { Registry } from './registry.ts'

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
-import { freePort } from '#platform/ports'
+import { freePort } from '#platform/setup/ports'
 import { privateDirectory, withPrivateFiles } from './private-files.ts'
 import { type Running, run, untilReady } from './process.ts'
 import { findErlangPortMapper, findRabbitServer } from './rabbitmq-find.ts'

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Passwords, roles, type Schema, schemas } from '#platform/provision'
+import { type Passwords, roles, type Schema, schemas } from '#platform/data/provision'
 
 /** What only this machine's system knows; made at the first start and kept. */
 export type Secrets = {

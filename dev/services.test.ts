@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { parseSettings } from '#platform/settings'
+import { parseSettings } from '#platform/setup/settings'
 import { planServices, type Surroundings } from './services.ts'
 import { startSchema } from './start-settings.ts'
 

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
-import { freePort } from '#platform/ports'
-import type { Schema } from '#platform/provision'
+import type { Schema } from '#platform/data/provision'
+import { freePort } from '#platform/setup/ports'
 import { type Running, run, untilReady } from './process.ts'
 import type { Registry } from './registry.ts'
 import { keySettings, type Secrets } from './secrets.ts'

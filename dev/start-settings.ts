@@ -2,9 +2,9 @@ import { accessSync, constants, existsSync, mkdirSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { resolve } from 'node:path'
 import { FormatRegistry, type Static, type TProperties, type TSchema, Type } from '@sinclair/typebox'
-import { prepareSchema } from '#platform/prepare-settings'
-import { emailAddress, oneOf, publicUrl, readSettings, text, url, whole } from '#platform/settings'
-import { smtpCa, smtpUrl } from '#platform/smtp'
+import { prepareSchema } from '#platform/setup/prepare-settings'
+import { emailAddress, oneOf, publicUrl, readSettings, text, url, whole } from '#platform/setup/settings'
+import { smtpCa, smtpUrl } from '#platform/setup/smtp'
 import { settingsOf } from '../ops/service-settings.ts'
 
 /** The four processes of the product. */

@@ -1,4 +1,4 @@
-import { STALLED_AFTER_MS, type StallWatch, stallWatch } from '#platform/stall'
+import { STALLED_AFTER_MS, type StallWatch, stallWatch } from '#platform/events/stall'
 import { say, yellow } from './terminal.ts'
 
 type Problem = { service: string; problem: string }

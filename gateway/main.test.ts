@@ -1,7 +1,7 @@
 import { afterEach, expect, test } from 'bun:test'
-import { freePort } from '#platform/ports'
-import { eventually, signer } from '#platform/testing'
-import { authOf, type Process, problemOf, startGateway } from './testing.ts'
+import { freePort } from '#platform/setup/ports'
+import { eventually, signer } from '#platform/testing/testing'
+import { authOf, type Process, problemOf, startGateway } from './testing/testing.ts'
 
 const running: { stop: () => Promise<void> }[] = []
 afterEach(async () => {

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
-import { problemOf, type Replica, type Rig, raw, replica, rig } from './testing.ts'
+import { problemOf, type Replica, type Rig, raw, replica, rig } from './testing/testing.ts'
 
 let service: Replica
 let gateway: Rig

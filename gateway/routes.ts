@@ -1,4 +1,4 @@
-import type { Role } from '#platform/caller'
+import type { Role } from '#platform/identity/caller'
 import table from './route-table.json' with { type: 'json' }
 
 /** The services behind the gateway. */

@@ -1,8 +1,8 @@
-import { maxRequestBodySize } from '#platform/body'
-import type { Listener } from '#platform/http'
-import { describeError, log } from '#platform/log'
+import type { Listener } from '#platform/http/app'
+import { maxRequestBodySize } from '#platform/http/body'
+import { describeError, log } from '#platform/setup/log'
 import type { Gateway } from './app.ts'
-import { endStreams } from './forward.ts'
+import { endStreams } from './upstream/forward.ts'
 
 /** How long a stop waits for what runs before it cuts it off, in milliseconds. */
 const PATIENCE_MS = 8_000

@@ -1,5 +1,5 @@
 import { Type } from '@sinclair/typebox'
-import { commonSettings, networks, oneOf, origins, publicUrl, text, whole } from '#platform/settings'
+import { commonSettings, networks, oneOf, origins, publicUrl, text, whole } from '#platform/setup/settings'
 
 const service = (name: string) => text({ pattern: '^http://[^\\s,/]+/?(\\s*,\\s*http://[^\\s,/]+/?)*$', examples: [`http://${name}:8000`] })
 

@@ -1,6 +1,6 @@
-import { registry } from '#platform/metrics'
-import { readSettings } from '#platform/settings'
-import { stopOnSignal } from '#platform/stop'
+import { registry } from '#platform/setup/metrics'
+import { readSettings } from '#platform/setup/settings'
+import { stopOnSignal } from '#platform/setup/stop'
 import { runGateway } from './run.ts'
 import { settingsSchema } from './settings.ts'
 

@@ -1,8 +1,8 @@
 import { afterEach, expect, test } from 'bun:test'
 import { connect } from 'node:net'
-import { freePort } from '#platform/ports'
-import { eventually, signer } from '#platform/testing'
-import { authOf, type Process, startGateway } from './testing.ts'
+import { freePort } from '#platform/setup/ports'
+import { eventually, signer } from '#platform/testing/testing'
+import { authOf, type Process, startGateway } from './testing/testing.ts'
 
 /* Several gateways of one machine at one port. */
 const running: { stop: () => Promise<void> }[] = []

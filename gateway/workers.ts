@@ -2,9 +2,9 @@ import { join } from 'node:path'
 import type { Static } from '@sinclair/typebox'
 import type { Subprocess } from 'bun'
 import { AggregatorRegistry, type MetricObject } from 'prom-client'
-import { log } from '#platform/log'
-import { registry } from '#platform/metrics'
-import { drain } from '#platform/ops'
+import { drain } from '#platform/http/health'
+import { log } from '#platform/setup/log'
+import { registry } from '#platform/setup/metrics'
 import type { settingsSchema } from './settings.ts'
 
 /** What a worker says of itself. */

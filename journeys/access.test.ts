@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
-import { connect } from '#platform/db'
-import { eventually } from '#platform/testing'
+import { connect } from '#platform/data/db'
+import { eventually } from '#platform/testing/testing'
 import { asAdmin, call, logIn, newDoctor, newPatient, type Person, slotsOf } from './client.ts'
 import { type System, startSystem } from './system.ts'
 

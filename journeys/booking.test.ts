@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import ICAL from 'ical.js'
-import { eventually } from '#platform/testing'
+import { eventually } from '#platform/testing/testing'
 import { asAdmin, call, firstSpecialty, logIn, newDoctor, newPatient, PASSWORD, type Person, slotsOf } from './client.ts'
 import type { Mail } from './mailbox.ts'
 import { type System, startSystem } from './system.ts'

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import ICAL from 'ical.js'
 import SQL from 'sql-template-strings'
-import { connect, run } from '#platform/db'
-import { eventually } from '#platform/testing'
+import { connect, run } from '#platform/data/db'
+import { eventually } from '#platform/testing/testing'
 import { call, newDoctor, newPatient, type Person, slotsOf } from './client.ts'
 import { type System, startSystem } from './system.ts'
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { readFileSync, writeFileSync } from 'node:fs'
-import { MAX_BODY } from '#platform/body'
+import { MAX_BODY } from '#platform/http/body'
 import { type Cast, castOf, type Operation, operationsOf, type Schema, tokenFor } from './operations.ts'
 import { type System, startSystem } from './system.ts'
 

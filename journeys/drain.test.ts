@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
-import { eventually } from '#platform/testing'
+import { eventually } from '#platform/testing/testing'
 import { call, newDoctor, newPatient, type Person, slotsOf } from './client.ts'
 import { type Name, type System, startSystem } from './system.ts'
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'bun:test'
 import SQL from 'sql-template-strings'
-import { connect, one, rows, type Sql } from '#platform/db'
-import { eventually } from '#platform/testing'
+import { connect, one, rows, type Sql } from '#platform/data/db'
+import { eventually } from '#platform/testing/testing'
 import { call, newDoctor, newPatient, type Person, slotsOf } from './client.ts'
 import { type System, startSystem } from './system.ts'
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
-import { eventually } from '#platform/testing'
+import { eventually } from '#platform/testing/testing'
 import { call, slotsOf } from './client.ts'
 import { type Cast, castOf, type Operation, operationsOf, tokenFor } from './operations.ts'
 import { type System, startSystem } from './system.ts'

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { cpf } from 'cpf-cnpj-validator'
 import { generate } from 'otplib'
-import { eventually } from '#platform/testing'
+import { eventually } from '#platform/testing/testing'
 import { asAdmin, call, logIn, newDoctor, newPatient, PASSWORD, type Person, slotsOf } from './client.ts'
 import { type System, startSystem } from './system.ts'
 

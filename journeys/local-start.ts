@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { freePort } from '#platform/ports'
-import { eventually } from '#platform/testing'
+import { freePort } from '#platform/setup/ports'
+import { eventually } from '#platform/testing/testing'
 import { clientOf } from '../dev/client.ts'
 import { type Local, localSystem } from '../dev/local.ts'
 

@@ -1,6 +1,6 @@
 import { type ParsedMail, simpleParser } from 'mailparser'
 import { SMTPServer } from 'smtp-server'
-import { eventually } from '#platform/testing'
+import { eventually } from '#platform/testing/testing'
 
 /** A mail as it came: parsed, and raw as the wire had it. */
 export type Mail = { to: string; subject: string; text: string; html: string; raw: string; parsed: ParsedMail }

@@ -2,9 +2,9 @@ import { chmodSync, chownSync, mkdtempSync, readFileSync, rmSync, writeFileSync 
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import postgres from 'postgres'
-import { freePort } from '#platform/ports'
-import { schemas } from '#platform/provision'
-import { eventually, testPassword } from '#platform/testing'
+import { schemas } from '#platform/data/provision'
+import { freePort } from '#platform/setup/ports'
+import { eventually, testPassword } from '#platform/testing/testing'
 import { ensureProgram } from '../dev/ensure.ts'
 import { asPostgres, isRoot, postgresUser } from '../dev/postgres-user.ts'
 

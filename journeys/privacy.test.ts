@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { cpf } from 'cpf-cnpj-validator'
 import SQL from 'sql-template-strings'
-import { connect, rows } from '#platform/db'
-import { eventually } from '#platform/testing'
+import { connect, rows } from '#platform/data/db'
+import { eventually } from '#platform/testing/testing'
 import { call, newDoctor, newPatient, PASSWORD, type Person, slotsOf } from './client.ts'
 import { type System, startSystem } from './system.ts'
 

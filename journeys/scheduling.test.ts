@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import ICAL from 'ical.js'
-import { eventually } from '#platform/testing'
+import { eventually } from '#platform/testing/testing'
 import { call, newDoctor, newPatient, type Person, slotsOf } from './client.ts'
 import { type System, startSystem } from './system.ts'
 

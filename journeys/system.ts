@@ -1,8 +1,8 @@
 import { join } from 'node:path'
 import type { Subprocess } from 'bun'
-import { type Line, startLine } from '#platform/line'
-import { freePort } from '#platform/ports'
-import { eventually, testBroker, testDatabase } from '#platform/testing'
+import { freePort } from '#platform/setup/ports'
+import { type Line, startLine } from '#platform/testing/tcp-proxy'
+import { eventually, testBroker, testDatabase } from '#platform/testing/testing'
 import { type Mailbox, startMailbox } from './mailbox.ts'
 
 const root = join(import.meta.dir, '..')

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import SQL from 'sql-template-strings'
-import { rows } from '#platform/db'
-import { eventually } from '#platform/testing'
+import { rows } from '#platform/data/db'
+import { eventually } from '#platform/testing/testing'
 import { call, newDoctor, newPatient, type Person, slotsOf } from './client.ts'
 import { type Name, type System, startSystem } from './system.ts'
 

@@ -1,9 +1,9 @@
 import { connect as connectBroker } from 'amqplib'
 import { createTransport } from 'nodemailer'
 import SQL from 'sql-template-strings'
-import { DEAD_LETTERS } from '#platform/bus'
-import { type Db, one, rows } from '#platform/db'
-import { smtpOptions, tlsAdvice } from '#platform/smtp'
+import { type Db, one, rows } from '#platform/data/db'
+import { DEAD_LETTERS } from '#platform/events/bus'
+import { smtpOptions, tlsAdvice } from '#platform/setup/smtp'
 
 /** What was found: right or not, in words, and what to do where it is not. */
 export type Finding = { what: string; right: boolean; found: string; mend?: string }

@@ -2,7 +2,7 @@ import { afterAll, expect, test } from 'bun:test'
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { testDatabase } from '#platform/testing'
+import { testDatabase } from '#platform/testing/testing'
 
 const database = await testDatabase('auth')
 const dir = mkdtempSync(join(tmpdir(), 'healthmed-ops-'))

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { roleUrl, type Schema } from '#platform/provision'
+import { roleUrl, type Schema } from '#platform/data/provision'
 import { localSystem, NOBODY_HOME } from '../dev/local.ts'
 import { keySettings } from '../dev/secrets.ts'
 

@@ -1,7 +1,7 @@
 import { Type } from '@sinclair/typebox'
-import { type PrepareSettings, passwordSetting, prepareSchema } from '#platform/prepare-settings'
-import { type Passwords, roles } from '#platform/provision'
-import { parseSettings, text } from '#platform/settings'
+import { type Passwords, roles } from '#platform/data/provision'
+import { type PrepareSettings, passwordSetting, prepareSchema } from '#platform/setup/prepare-settings'
+import { parseSettings, text } from '#platform/setup/settings'
 import { localSystem, NOBODY_HOME } from '../dev/local.ts'
 
 /** Where the database of the system is, as its administrator sees it, and the passwords of its roles where they are known. */

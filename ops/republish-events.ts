@@ -1,8 +1,8 @@
 import SQL from 'sql-template-strings'
-import { connect, type Db, rows, run } from '#platform/db'
-import { consumers } from '#platform/events'
-import { queueOf } from '#platform/inbox'
-import { roleUrl } from '#platform/provision'
+import { connect, type Db, rows, run } from '#platform/data/db'
+import { roleUrl } from '#platform/data/provision'
+import { consumers } from '#platform/events/events'
+import { queueOf } from '#platform/events/inbox'
 import type { Place } from './place.ts'
 
 /** How many events go out again, how many cannot, and whether auth has to tell everybody's state anew (`republish users`). */

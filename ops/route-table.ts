@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import type { AnyElysia } from 'elysia'
-import type { Role } from '#platform/caller'
+import type { Role } from '#platform/identity/caller'
 import { auth } from '../services/auth/app.ts'
 import { notifier } from '../services/notifier/app.ts'
 import { scheduling } from '../services/scheduling/app.ts'

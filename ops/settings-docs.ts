@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import type { TObject, TSchema } from '@sinclair/typebox'
-import { prepareSchema } from '#platform/prepare-settings'
+import { prepareSchema } from '#platform/setup/prepare-settings'
 import { startSchema } from '../dev/start-settings.ts'
 import { settingsOf } from './service-settings.ts'
 import { words } from './settings-words.ts'

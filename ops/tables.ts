@@ -1,6 +1,6 @@
 import SQL from 'sql-template-strings'
-import { type Db, rows } from '#platform/db'
-import { schemas } from '#platform/provision'
+import { type Db, rows } from '#platform/data/db'
+import { schemas } from '#platform/data/provision'
 
 /** A table of the system with the columns that are kept, in the order in which it has to be filled: those that it refers to come first. */
 export type Table = { schema: string; name: string; columns: string[] }

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import SQL from 'sql-template-strings'
-import { one } from '#platform/db'
+import { one } from '#platform/data/db'
 import { drive, type Outcome, quantile, request } from '../drive.ts'
 import { nothingOverlaps, type People, slotOn, wishOf } from '../people.ts'
 import { judged, ms, perSecond, type Result, requireStatuses } from '../row.ts'

@@ -1,6 +1,6 @@
 import { createTransport } from 'nodemailer'
 import SQL from 'sql-template-strings'
-import { one } from '#platform/db'
+import { one } from '#platform/data/db'
 import { drive, quantile, request } from '../drive.ts'
 import { type People, slotOn, wishOf } from '../people.ts'
 import { judged, ms, perSecond, type Result, requireStatuses } from '../row.ts'

@@ -1,5 +1,5 @@
 import SQL from 'sql-template-strings'
-import { rows } from '#platform/db'
+import { rows } from '#platform/data/db'
 import { drive, quantile, request } from '../drive.ts'
 import type { People } from '../people.ts'
 import { judged, ms, perSecond, type Result, requireStatuses } from '../row.ts'

@@ -2,9 +2,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { freePort } from '#platform/ports'
-import { eventually, signer } from '#platform/testing'
-import { authOf, type Echo, type Process, startGateway } from '../../gateway/testing.ts'
+import { freePort } from '#platform/setup/ports'
+import { eventually, signer } from '#platform/testing/testing'
+import { authOf, type Echo, type Process, startGateway } from '../../gateway/testing/testing.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'healthmed-proxy-'))
 const [certificate, key] = [join(folder, 'certificate.pem'), join(folder, 'key.pem')]

@@ -1,7 +1,7 @@
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Elysia } from 'elysia'
-import { Problem } from '#platform/problem'
+import { Problem } from '#platform/http/problem'
 
 const own = import.meta.dir
 const swagger = dirname(fileURLToPath(import.meta.resolve('swagger-ui-dist/package.json')))

@@ -1,12 +1,12 @@
 import { Elysia, t } from 'elysia'
-import { bearer, type Verify } from '#platform/caller'
-import { about } from '#platform/docs-about'
-import { eg } from '#platform/schema'
+import { about } from '#platform/docs/about'
+import { eg } from '#platform/http/schema'
+import { bearer, type Verify } from '#platform/identity/caller'
 import type { Service } from '../routes.ts'
-import { type State, stateOf } from '../state.ts'
-import type { Upstream } from '../upstreams.ts'
+import type { Upstream } from '../upstream/upstreams.ts'
 import { escaped, page } from './html.ts'
 import { opsWords } from './ops-words.ts'
+import { type State, stateOf } from './state.ts'
 import { languageOf } from './words.ts'
 
 const count = (example: number, description?: string) => eg(t.Number({ minimum: 0 }), example, description)

@@ -1,4 +1,4 @@
-import { type Code, problemCatalog } from '#platform/problem'
+import { type Code, problemCatalog } from '#platform/http/problem'
 import type { Language } from './words.ts'
 
 /** The Portuguese title of each code. English is the title in the catalog itself. */

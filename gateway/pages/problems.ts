@@ -1,6 +1,6 @@
 import { Elysia, t } from 'elysia'
-import { about } from '#platform/docs-about'
-import { Problem } from '#platform/problem'
+import { about } from '#platform/docs/about'
+import { Problem } from '#platform/http/problem'
 import { escaped, page, wantsPage } from './html.ts'
 import { type ProblemText, problemTexts } from './problem-words.ts'
 import { languageOf, words } from './words.ts'

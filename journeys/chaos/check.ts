@@ -1,5 +1,5 @@
 import SQL from 'sql-template-strings'
-import { connect, rows, run, type Sql } from '#platform/db'
+import { connect, rows, run, type Sql } from '#platform/data/db'
 import type { System } from '../system.ts'
 import type { Outcome } from './load.ts'
 import type { Sink } from './sink.ts'

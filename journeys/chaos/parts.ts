@@ -1,9 +1,9 @@
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { migrate } from '#platform/migrate'
-import { type Passwords, provision, roles, roleUrl, schemas } from '#platform/provision'
-import { TEMPLATE, testPassword } from '#platform/testing'
+import { migrate } from '#platform/data/migrate'
+import { type Passwords, provision, roles, roleUrl, schemas } from '#platform/data/provision'
+import { TEMPLATE, testPassword } from '#platform/testing/testing'
 import { startPostgres } from '../../dev/postgres.ts'
 import type { Running } from '../../dev/process.ts'
 import { startRabbit } from '../../dev/rabbitmq.ts'
@@ -17,7 +17,7 @@ export type Parts = {
   stop: () => Promise<void>
 }
 
-/** Starts both and makes the migrated template; what `platform/testing.ts` needs to find them stands in the environment then. */
+/** Starts both and makes the migrated template; what `platform/testing/testing.ts` needs to find them stands in the environment then. */
 export async function startParts(): Promise<Parts> {
   const dir = mkdtempSync(join(tmpdir(), 'healthmed-chaos-'))
   chmodSync(dir, 0o755)

@@ -1,5 +1,5 @@
 import { SMTPServer } from 'smtp-server'
-import { type Line, startLine } from '#platform/line'
+import { type Line, startLine } from '#platform/testing/tcp-proxy'
 
 /** What is kept of a mail: for whom, about which appointment, and its id. */
 export type Taken = { to: string; messageId: string; appointmentId: string | undefined }

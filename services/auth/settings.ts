@@ -1,5 +1,5 @@
 import { Type } from '@sinclair/typebox'
-import { commonSettings, emailAddress, key, keys, networks, oneOf, text, url, whole } from '#platform/settings'
+import { commonSettings, emailAddress, key, keys, networks, oneOf, text, url, whole } from '#platform/setup/settings'
 
 /** What auth reads from its environment. */
 export const settingsSchema = Type.Object({

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { join } from 'node:path'
-import { freePort } from '#platform/ports'
-import { eventually, signer, testBroker, testDatabase } from '#platform/testing'
-import { type Sink, startSink } from './smtp-sink.ts'
+import { freePort } from '#platform/setup/ports'
+import { eventually, signer, testBroker, testDatabase } from '#platform/testing/testing'
+import { type Sink, startSink } from './testing/smtp-sink.ts'
 
 let database: Awaited<ReturnType<typeof testDatabase>>
 let vhost: Awaited<ReturnType<typeof testBroker>>

@@ -1,6 +1,6 @@
 import SQL from 'sql-template-strings'
-import { one, type Sql } from '#platform/db'
-import { describeError, log } from '#platform/log'
+import { one, type Sql } from '#platform/data/db'
+import { describeError, log } from '#platform/setup/log'
 
 /** How long the notifier keeps what is kept for a time. */
 export type Retention = { emailDays: number }

@@ -1,14 +1,14 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import SQL from 'sql-template-strings'
-import { run } from '#platform/db'
-import { mailTokenContext, statusReasonContext } from '#platform/events'
-import { openKeyRing, rotateKeys } from '#platform/key-ring'
-import { resealBatch } from '#platform/reseal'
-import { sealOfSetting } from '#platform/seal'
-import { eventually } from '#platform/testing'
+import { run } from '#platform/data/db'
+import { openKeyRing, rotateKeys } from '#platform/data/key-ring'
+import { resealBatch } from '#platform/data/reseal'
+import { sealOfSetting } from '#platform/data/seal'
+import { mailTokenContext, statusReasonContext } from '#platform/events/events'
+import { eventually } from '#platform/testing/testing'
 import { purgeEmails } from './purge.ts'
 import { openData, sealedTables } from './secrets.ts'
-import { type Rig, secrets, someAppointment, someDoctor, someEvent, somePatient, startRig } from './testing.ts'
+import { type Rig, secrets, someAppointment, someDoctor, someEvent, somePatient, startRig } from './testing/testing.ts'
 
 let rig: Rig
 beforeAll(async () => {

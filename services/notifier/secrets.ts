@@ -1,8 +1,8 @@
-import { mailTokenContext, statusReasonContext } from '#platform/events'
-import { NotYet } from '#platform/inbox'
-import type { SealedTable } from '#platform/reseal'
-import { type Seal, UnknownKey } from '#platform/seal'
-import { openText, sealText } from '#platform/sealed-text'
+import type { SealedTable } from '#platform/data/reseal'
+import { type Seal, UnknownKey } from '#platform/data/seal'
+import { openText, sealText } from '#platform/data/sealed-text'
+import { mailTokenContext, statusReasonContext } from '#platform/events/events'
+import { NotYet } from '#platform/events/inbox'
 import type { MailData } from './mails/model.ts'
 
 /** The notifier's own keys, and those that it shares with the services whose events say something in confidence. */

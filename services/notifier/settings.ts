@@ -1,6 +1,6 @@
 import { Type } from '@sinclair/typebox'
-import { commonSettings, keys, mailFrom, publicUrl, readSettings, text, url, whole } from '#platform/settings'
-import { smtpCa, smtpUrl } from '#platform/smtp'
+import { commonSettings, keys, mailFrom, publicUrl, readSettings, text, url, whole } from '#platform/setup/settings'
+import { smtpCa, smtpUrl } from '#platform/setup/smtp'
 
 /** What the notifier reads from its environment. `SMTP_CONNECTIONS` is how many mails may be under way at once. */
 export const settingsSchema = Type.Object({

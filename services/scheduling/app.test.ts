@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
-import { expected, type Rig, startRig } from './testing.ts'
+import { expected, type Rig, startRig } from './testing/testing.ts'
 
 let rig: Rig
 beforeAll(async () => {

@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { join } from 'node:path'
 import SQL from 'sql-template-strings'
-import { connectBus } from '#platform/bus'
-import { rows } from '#platform/db'
-import { freePort } from '#platform/ports'
-import { eventually, signer, testBroker, testDatabase } from '#platform/testing'
-import { eventOf, someDoctor } from './testing.ts'
+import { rows } from '#platform/data/db'
+import { connectBus } from '#platform/events/bus'
+import { freePort } from '#platform/setup/ports'
+import { eventually, signer, testBroker, testDatabase } from '#platform/testing/testing'
+import { eventOf, someDoctor } from './testing/testing.ts'
 
 let database: Awaited<ReturnType<typeof testDatabase>>
 let vhost: Awaited<ReturnType<typeof testBroker>>

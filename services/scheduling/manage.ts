@@ -1,11 +1,11 @@
 import { parseArgs } from 'node:util'
 import { Type } from '@sinclair/typebox'
-import { connect } from '#platform/db'
-import { manageKeys } from '#platform/manage-keys'
-import { readSettings } from '#platform/settings'
-import { learn } from './doctors/walk.ts'
-import { fill, measure } from './measure.ts'
+import { connect } from '#platform/data/db'
+import { manageKeys } from '#platform/data/manage-keys'
+import { readSettings } from '#platform/setup/settings'
+import { fill, measure } from './metrics.ts'
 import { keptSealed } from './privacy/tables.ts'
+import { learn } from './search/search-by-next-slot.ts'
 import { settingsSchema } from './settings.ts'
 
 /**

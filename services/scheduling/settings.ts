@@ -1,5 +1,5 @@
 import { Type } from '@sinclair/typebox'
-import { commonSettings, key, keys, mailFrom, networks, oneOf, publicUrl, text, url, whole } from '#platform/settings'
+import { commonSettings, key, keys, mailFrom, networks, oneOf, publicUrl, text, url, whole } from '#platform/setup/settings'
 
 /** What scheduling reads from its environment. */
 export const settingsSchema = Type.Object({

@@ -1,12 +1,12 @@
-import { transaction } from '#platform/db'
-import { Problem } from '#platform/problem'
-import { zoneOf } from '#platform/schema'
+import { transaction } from '#platform/data/db'
+import { Problem } from '#platform/http/problem'
+import { zoneOf } from '#platform/http/schema'
 import type { Needs } from '../app.ts'
 import { lockCaller } from '../sessions/own.ts'
 import { localeOf, normalName, normalPhone } from './contact.ts'
 import { sealedFor, type User, userOf } from './model.ts'
 import { findAccount } from './queries.ts'
-import { saveAndTell } from './tell.ts'
+import { saveAndTell } from './save-and-announce.ts'
 
 /** What a person may change; a phone of null is taken away. */
 export type Change = { name?: string; phone?: string | null; locale?: string; timezone?: string }

@@ -1,5 +1,5 @@
-import { invalid } from '#platform/schema'
-import { hasLink, isName } from '#platform/text'
+import { invalid } from '#platform/http/schema'
+import { hasLink, isName } from '#platform/http/text'
 
 /** An address as it is kept and compared: NFC, without blanks around it, in lower case. Throws `validation_failed`. */
 export function normalEmail(text: string): string {

@@ -1,5 +1,5 @@
 import { cpf } from 'cpf-cnpj-validator'
-import { Problem } from '#platform/problem'
+import { Problem } from '#platform/http/problem'
 
 const form = /^\d{3}\.?\d{3}\.?\d{3}-?\d{2}$/
 

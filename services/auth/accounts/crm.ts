@@ -1,4 +1,4 @@
-import { Problem } from '#platform/problem'
+import { Problem } from '#platform/http/problem'
 
 /** The 27 federative units of Brazil: each has a regional council of medicine of its own. */
 const states = new Set('AC AL AM AP BA CE DF ES GO MA MG MS MT PA PB PE PI PR RJ RN RO RR RS SC SE SP TO'.split(' '))

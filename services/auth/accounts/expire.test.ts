@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import SQL from 'sql-template-strings'
-import { rows } from '#platform/db'
-import { PASSWORD, type Rig, rigOf } from '../testing.ts'
+import { rows } from '#platform/data/db'
+import { PASSWORD, type Rig, rigOf } from '../testing/testing.ts'
 import { expireUnverified } from './expire.ts'
 
 let rig: Rig

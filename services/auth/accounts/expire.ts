@@ -1,6 +1,6 @@
 import SQL from 'sql-template-strings'
-import { rows, type Sql, transaction } from '#platform/db'
-import { log } from '#platform/log'
+import { rows, type Sql, transaction } from '#platform/data/db'
+import { log } from '#platform/setup/log'
 import { eraseAccount } from '../privacy/erase.ts'
 import type { Seal } from '../privacy/seal.ts'
 import type { Account } from './queries.ts'

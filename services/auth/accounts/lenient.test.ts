@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
-import { Problem } from '#platform/problem'
-import { type Rig, rigOf } from '../testing.ts'
+import { Problem } from '#platform/http/problem'
+import { type Rig, rigOf } from '../testing/testing.ts'
 import { localeOf, normalPhone } from './contact.ts'
 import { readCrm } from './crm.ts'
 

@@ -1,6 +1,6 @@
 import { type Static, t } from 'elysia'
-import type { UserSnapshot } from '#platform/events'
-import { Crm, eg, IdOf, Instant, instantText, PersonName, TimeZone } from '#platform/schema'
+import type { UserSnapshot } from '#platform/events/events'
+import { Crm, eg, IdOf, Instant, instantText, PersonName, TimeZone } from '#platform/http/schema'
 import type { Seal } from '../privacy/seal.ts'
 import { maskCpf } from './cpf.ts'
 import type { Account } from './queries.ts'

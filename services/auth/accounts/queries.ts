@@ -1,6 +1,6 @@
 import SQL from 'sql-template-strings'
-import type { Role } from '#platform/caller'
-import { type Db, maybeOne, one, rows, run } from '#platform/db'
+import { type Db, maybeOne, one, rows, run } from '#platform/data/db'
+import type { Role } from '#platform/identity/caller'
 
 /** A row of `users`. */
 export type Account = {

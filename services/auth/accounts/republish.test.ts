@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import SQL from 'sql-template-strings'
-import { one } from '#platform/db'
-import { rigOf } from '../testing.ts'
+import { one } from '#platform/data/db'
+import { rigOf } from '../testing/testing.ts'
 import { republishUsers } from './republish.ts'
 
 test('everybody is told of again as they are now, with the version that they have', async () => {

@@ -1,6 +1,6 @@
 import SQL from 'sql-template-strings'
-import { type Db, rows, type Sql, transaction } from '#platform/db'
-import { announce } from '#platform/outbox'
+import { type Db, rows, type Sql, transaction } from '#platform/data/db'
+import { announce } from '#platform/events/outbox'
 import { snapshotOf } from './model.ts'
 import type { Account } from './queries.ts'
 

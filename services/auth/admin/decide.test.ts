@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import SQL from 'sql-template-strings'
-import { rows, run } from '#platform/db'
-import { ADMIN, type Rig, rigOf } from '../testing.ts'
+import { rows, run } from '#platform/data/db'
+import { ADMIN, type Rig, rigOf } from '../testing/testing.ts'
 
 let rig: Rig
 let admin: string

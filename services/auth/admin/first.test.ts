@@ -1,8 +1,8 @@
 import { afterAll, beforeEach, expect, test } from 'bun:test'
 import SQL from 'sql-template-strings'
-import { connect, rows, run } from '#platform/db'
+import { connect, rows, run } from '#platform/data/db'
 import { passwordsOf } from '../passwords/hash.ts'
-import { ADMIN, PASSWORD, rigOf } from '../testing.ts'
+import { ADMIN, PASSWORD, rigOf } from '../testing/testing.ts'
 import { manageAdmins } from './by-hand.ts'
 import { makeFirstAdmin } from './first.ts'
 

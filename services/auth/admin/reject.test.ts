@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { decodeJwt } from 'jose'
 import SQL from 'sql-template-strings'
-import { rows, run } from '#platform/db'
-import { PASSWORD, type Rig, rigOf } from '../testing.ts'
+import { rows, run } from '#platform/data/db'
+import { PASSWORD, type Rig, rigOf } from '../testing/testing.ts'
 
 let rig: Rig
 let admin: string

@@ -1,4 +1,4 @@
-import { Problem } from '#platform/problem'
+import { Problem } from '#platform/http/problem'
 import type { User } from '../accounts/model.ts'
 import type { Needs } from '../app.ts'
 import { dropSecondFactor, tellSecondFactor } from '../mfa/remove.ts'

@@ -1,6 +1,6 @@
 import SQL from 'sql-template-strings'
-import { type Db, run } from '#platform/db'
-import { announce } from '#platform/outbox'
+import { type Db, run } from '#platform/data/db'
+import { announce } from '#platform/events/outbox'
 import { record } from '../audit/record.ts'
 import type { Lock } from './throttle.ts'
 

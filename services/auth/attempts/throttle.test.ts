@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { generate } from 'otplib'
 import SQL from 'sql-template-strings'
-import { rows } from '#platform/db'
+import { rows } from '#platform/data/db'
 import { purge } from '../privacy/purge.ts'
-import { PASSWORD, type Rig, rigOf, type Tokens } from '../testing.ts'
+import { PASSWORD, type Rig, rigOf, type Tokens } from '../testing/testing.ts'
 
 let rig: Rig
 beforeAll(async () => {

@@ -1,7 +1,7 @@
 import SQL, { type SQLStatement } from 'sql-template-strings'
-import { type Client, networkOf } from '#platform/client'
-import { type Db, one, run, type Sql, transaction } from '#platform/db'
-import { Problem } from '#platform/problem'
+import { type Db, one, run, type Sql, transaction } from '#platform/data/db'
+import { type Client, networkOf } from '#platform/http/client-address'
+import { Problem } from '#platform/http/problem'
 import type { Seal } from '../privacy/seal.ts'
 
 /**

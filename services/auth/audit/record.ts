@@ -1,6 +1,6 @@
 import SQL from 'sql-template-strings'
-import { type Db, run } from '#platform/db'
-import { currentOrNewTrace } from '#platform/outbox'
+import { type Db, run } from '#platform/data/db'
+import { currentOrNewTrace } from '#platform/events/outbox'
 
 /** What is written down about accounts. */
 export type Action =

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { generate } from 'otplib'
 import SQL from 'sql-template-strings'
-import { rows } from '#platform/db'
-import { PASSWORD, type Rig, rigOf } from '../testing.ts'
+import { rows } from '#platform/data/db'
+import { PASSWORD, type Rig, rigOf } from '../testing/testing.ts'
 
 let rig: Rig
 beforeAll(async () => {

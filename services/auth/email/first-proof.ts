@@ -1,4 +1,4 @@
-import type { Db } from '#platform/db'
+import type { Db } from '#platform/data/db'
 import type { Account } from '../accounts/queries.ts'
 import { record } from '../audit/record.ts'
 import { dropSecondFactor, tellSecondFactor } from '../mfa/remove.ts'

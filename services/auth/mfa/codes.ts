@@ -1,7 +1,7 @@
 import { createHash, randomInt } from 'node:crypto'
 import { generateSecret, generateURI, verify } from 'otplib'
 import SQL from 'sql-template-strings'
-import { type Db, maybeOne, run } from '#platform/db'
+import { type Db, maybeOne, run } from '#platform/data/db'
 import { sealedFor } from '../accounts/model.ts'
 import type { Seal } from '../privacy/seal.ts'
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { generate } from 'otplib'
-import { PASSWORD, type Rig, rigOf, type Tokens } from '../testing.ts'
+import { PASSWORD, type Rig, rigOf, type Tokens } from '../testing/testing.ts'
 
 let rig: Rig
 beforeAll(async () => {

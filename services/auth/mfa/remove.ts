@@ -1,6 +1,6 @@
 import SQL from 'sql-template-strings'
-import { type Db, rows, run } from '#platform/db'
-import { announce } from '#platform/outbox'
+import { type Db, rows, run } from '#platform/data/db'
+import { announce } from '#platform/events/outbox'
 
 /** How a second factor came or went: by the person, by an admin, or with the first proof of the email address. */
 export type Change = 'activated' | 'removed' | 'reset' | 'voided'

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { generate } from 'otplib'
-import { parseSettings } from '#platform/settings'
+import { parseSettings } from '#platform/setup/settings'
 import { settingsSchema } from '../settings.ts'
-import { ADMIN, PASSWORD, type Rig, rigOf, type Tokens } from '../testing.ts'
+import { ADMIN, PASSWORD, type Rig, rigOf, type Tokens } from '../testing/testing.ts'
 import { rolesWithSecondFactor } from './require.ts'
 
 let rig: Rig

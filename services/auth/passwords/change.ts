@@ -1,6 +1,6 @@
-import type { Client } from '#platform/client'
-import { transaction } from '#platform/db'
-import { Problem } from '#platform/problem'
+import { transaction } from '#platform/data/db'
+import type { Client } from '#platform/http/client-address'
+import { Problem } from '#platform/http/problem'
 import { savePassword } from '../accounts/queries.ts'
 import type { Needs } from '../app.ts'
 import { attemptOn, forgive } from '../attempts/throttle.ts'
@@ -9,7 +9,7 @@ import { endSessions } from '../sessions/end.ts'
 import { lockCaller } from '../sessions/own.ts'
 import { voidMailTokens } from '../tokens/mail.ts'
 import { knownOf, requireStrong } from './policy.ts'
-import { requirePassword } from './prove.ts'
+import { requirePassword } from './require-password.ts'
 
 type Wish = { currentPassword: string; newPassword: string }
 

@@ -1,4 +1,4 @@
-import { Problem } from '#platform/problem'
+import { Problem } from '#platform/http/problem'
 
 /** The time of an estimate grows with the square of the length, and what follows these characters makes a password only stronger. */
 const CHARACTERS = 32

@@ -1,10 +1,10 @@
 import { expect, test } from 'bun:test'
 import type { Gauge } from 'prom-client'
 import SQL from 'sql-template-strings'
-import { one, run } from '#platform/db'
-import { registry } from '#platform/metrics'
-import type { Problem } from '#platform/problem'
-import { rigOf } from '../testing.ts'
+import { one, run } from '#platform/data/db'
+import type { Problem } from '#platform/http/problem'
+import { registry } from '#platform/setup/metrics'
+import { rigOf } from '../testing/testing.ts'
 import { passwordsOf } from './hash.ts'
 
 const cheap = { memoryKib: 256, passes: 1 }

@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os'
 import { hash, verify } from '@node-rs/argon2'
-import { gauge, histogram } from '#platform/metrics'
-import { Problem } from '#platform/problem'
+import { Problem } from '#platform/http/problem'
+import { gauge, histogram } from '#platform/setup/metrics'
 
 /** Argon2id, OWASP's choice: memory in KiB and passes; one lane. */
 export type Parameters = { memoryKib: number; passes: number }

@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { Problem } from '#platform/problem'
+import { Problem } from '#platform/http/problem'
 import { type Known, requireStrong } from './policy.ts'
 
 const ana: Known = { email: 'ana.souza@clinicaluz.example', name: 'Ana Conceição Xavier', cpf: '52998224725', crm: '123456-SP' }

@@ -1,4 +1,4 @@
-import { Problem } from '#platform/problem'
+import { Problem } from '#platform/http/problem'
 import { sealedFor } from '../accounts/model.ts'
 import type { Account } from '../accounts/queries.ts'
 import type { Seal } from '../privacy/seal.ts'

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
-import { PASSWORD, type Rig, rigOf } from '../testing.ts'
+import { PASSWORD, type Rig, rigOf } from '../testing/testing.ts'
 
 let rig: Rig
 beforeAll(async () => {

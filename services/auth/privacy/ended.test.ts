@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import SQL from 'sql-template-strings'
-import { connect, rows } from '#platform/db'
-import { PASSWORD, type Rig, rigOf } from '../testing.ts'
+import { connect, rows } from '#platform/data/db'
+import { PASSWORD, type Rig, rigOf } from '../testing/testing.ts'
 
 /* Who was erased or disabled changes nothing more, though the access token still runs for a second. */
 let rig: Rig

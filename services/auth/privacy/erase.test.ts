@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import SQL from 'sql-template-strings'
-import { connect, rows } from '#platform/db'
-import { PASSWORD, type Rig, rigOf } from '../testing.ts'
+import { connect, rows } from '#platform/data/db'
+import { PASSWORD, type Rig, rigOf } from '../testing/testing.ts'
 
 let rig: Rig
 const asked: { path: string; authorization: string | null }[] = []

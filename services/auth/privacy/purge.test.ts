@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import SQL from 'sql-template-strings'
-import { connect, one, run } from '#platform/db'
-import { type Rig, rigOf } from '../testing.ts'
+import { connect, one, run } from '#platform/data/db'
+import { type Rig, rigOf } from '../testing/testing.ts'
 import { purge } from './purge.ts'
 
 let rig: Rig

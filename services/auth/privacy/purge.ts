@@ -1,6 +1,6 @@
 import SQL from 'sql-template-strings'
-import { one, run, type Sql } from '#platform/db'
-import { describeError, log } from '#platform/log'
+import { one, run, type Sql } from '#platform/data/db'
+import { describeError, log } from '#platform/setup/log'
 import { expireUnverified } from '../accounts/expire.ts'
 import { purgeFailures } from '../attempts/throttle.ts'
 import { purgeSessions } from '../sessions/end.ts'

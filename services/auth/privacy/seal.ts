@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto'
-import { mailTokenContext } from '#platform/events'
-import { type SealedTable, sealedColumn } from '#platform/reseal'
-import { type Seal as Encryption, sealOfSetting } from '#platform/seal'
+import { type SealedTable, sealedColumn } from '#platform/data/reseal'
+import { type Seal as Encryption, sealOfSetting } from '#platform/data/seal'
+import { mailTokenContext } from '#platform/events/events'
 
 /** Encrypts single values, and makes blind indexes (HMAC-SHA-256) by which a value is found without being readable. */
 export type Seal = Encryption & {

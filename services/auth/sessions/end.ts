@@ -1,8 +1,8 @@
 import SQL from 'sql-template-strings'
-import { type Db, rows, run, type Sql } from '#platform/db'
-import { endedSessions } from '#platform/ended'
-import { describeError, log } from '#platform/log'
-import { announce } from '#platform/outbox'
+import { type Db, rows, run, type Sql } from '#platform/data/db'
+import { announce } from '#platform/events/outbox'
+import { endedSessions } from '#platform/identity/ended-sessions'
+import { describeError, log } from '#platform/setup/log'
 
 /** Why a session ended. */
 export type EndReason =

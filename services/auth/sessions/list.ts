@@ -1,6 +1,6 @@
 import SQL from 'sql-template-strings'
-import { type Db, rows } from '#platform/db'
-import { instantText } from '#platform/schema'
+import { type Db, rows } from '#platform/data/db'
+import { instantText } from '#platform/http/schema'
 
 type Row = { id: string; createdAt: Date; lastUsedAt: Date; userAgent: string | null }
 

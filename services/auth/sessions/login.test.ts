@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import SQL, { type SQLStatement } from 'sql-template-strings'
-import { rows, run, transaction } from '#platform/db'
-import { eventually } from '#platform/testing'
-import { ADMIN, PASSWORD, type Rig, rigOf } from '../testing.ts'
+import { rows, run, transaction } from '#platform/data/db'
+import { eventually } from '#platform/testing/testing'
+import { ADMIN, PASSWORD, type Rig, rigOf } from '../testing/testing.ts'
 
 let rig: Rig
 beforeAll(async () => {

@@ -1,5 +1,5 @@
 import { type Static, t } from 'elysia'
-import { eg, IdOf, Instant } from '#platform/schema'
+import { eg, IdOf, Instant } from '#platform/http/schema'
 import { User } from '../accounts/model.ts'
 import { MfaToken } from '../tokens/model.ts'
 

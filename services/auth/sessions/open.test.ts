@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import SQL from 'sql-template-strings'
-import { one, rows, run, transaction } from '#platform/db'
+import { one, rows, run, transaction } from '#platform/data/db'
 import { type Account, findAccount } from '../accounts/queries.ts'
 import { attemptOn } from '../attempts/throttle.ts'
-import { type Rig, rigOf } from '../testing.ts'
+import { type Rig, rigOf } from '../testing/testing.ts'
 import type { Tokens } from './model.ts'
 import { openIfProven, type Visit } from './open.ts'
 

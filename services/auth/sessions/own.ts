@@ -1,6 +1,6 @@
 import SQL from 'sql-template-strings'
-import { type Db, maybeOne } from '#platform/db'
-import { Problem } from '#platform/problem'
+import { type Db, maybeOne } from '#platform/data/db'
+import { Problem } from '#platform/http/problem'
 import { type Account, lockAccount } from '../accounts/queries.ts'
 
 /**

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import SQL from 'sql-template-strings'
-import { one } from '#platform/db'
-import { registry } from '#platform/metrics'
-import { type Rig, rigOf, type Tokens } from '../testing.ts'
+import { one } from '#platform/data/db'
+import { registry } from '#platform/setup/metrics'
+import { type Rig, rigOf, type Tokens } from '../testing/testing.ts'
 
 let rig: Rig
 beforeAll(async () => {

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { decodeProtectedHeader } from 'jose'
 import SQL from 'sql-template-strings'
-import { rows } from '#platform/db'
-import { type Rig, rigOf } from '../testing.ts'
+import { rows } from '#platform/data/db'
+import { type Rig, rigOf } from '../testing/testing.ts'
 import { retire, rotate } from './keys.ts'
 
 let rig: Rig

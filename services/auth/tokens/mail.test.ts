@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { connect } from 'amqplib'
-import { connectBus, EXCHANGE } from '#platform/bus'
-import { startRelay } from '#platform/outbox'
-import { eventually, testBroker } from '#platform/testing'
-import { type Rig, rigOf } from '../testing.ts'
+import { connectBus, EXCHANGE } from '#platform/events/bus'
+import { startRelay } from '#platform/events/outbox'
+import { eventually, testBroker } from '#platform/testing/testing'
+import { type Rig, rigOf } from '../testing/testing.ts'
 import { readSecret } from './secret.ts'
 
 let rig: Rig

@@ -1,6 +1,6 @@
 import SQL from 'sql-template-strings'
-import { type Db, maybeOne, one, run } from '#platform/db'
-import { Problem } from '#platform/problem'
+import { type Db, maybeOne, one, run } from '#platform/data/db'
+import { Problem } from '#platform/http/problem'
 import type { Seal } from '../privacy/seal.ts'
 import { makeSecret, readSecret } from './secret.ts'
 

@@ -1,6 +1,6 @@
 import { Elysia, t } from 'elysia'
-import { about } from '#platform/docs-about'
-import { instantOf } from '#platform/schema'
+import { about } from '#platform/docs/about'
+import { instantOf } from '#platform/http/schema'
 import type { Needs } from '../app.ts'
 import { endedSince } from '../sessions/end.ts'
 

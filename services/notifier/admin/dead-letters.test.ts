@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'bun:test'
 import { connect as connectBroker } from 'amqplib'
 import SQL from 'sql-template-strings'
-import { DEAD_LETTERS } from '#platform/bus'
-import { connect, one, rows, run, transaction } from '#platform/db'
-import { eventually } from '#platform/testing'
-import { type Rig, startRig } from '../testing.ts'
+import { connect, one, rows, run, transaction } from '#platform/data/db'
+import { DEAD_LETTERS } from '#platform/events/bus'
+import { eventually } from '#platform/testing/testing'
+import { type Rig, startRig } from '../testing/testing.ts'
 
 let rig: Rig
 let owner: ReturnType<typeof connect>

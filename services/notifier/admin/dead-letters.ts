@@ -1,11 +1,11 @@
 import type { ConsumeMessage } from 'amqplib'
 import SQL from 'sql-template-strings'
-import { type Bus, DEAD_LETTERS, type Subscription } from '#platform/bus'
-import { cursorsOf } from '#platform/cursor'
-import { type Db, rows, run, type Sql, transaction } from '#platform/db'
-import { describeError, log } from '#platform/log'
-import { gauge } from '#platform/metrics'
-import { instantText } from '#platform/schema'
+import { type Db, rows, run, type Sql, transaction } from '#platform/data/db'
+import { type Bus, DEAD_LETTERS, type Subscription } from '#platform/events/bus'
+import { cursorsOf } from '#platform/http/cursor'
+import { instantText } from '#platform/http/schema'
+import { describeError, log } from '#platform/setup/log'
+import { gauge } from '#platform/setup/metrics'
 import { withoutErased } from '../people/scrub.ts'
 
 /*

@@ -1,5 +1,5 @@
 import { t } from 'elysia'
-import { eg, IdOf, Instant, OptionalBody, PageOf, PageQuery } from '#platform/schema'
+import { eg, IdOf, Instant, OptionalBody, PageOf, PageQuery } from '#platform/http/schema'
 
 const statuses = ['pending', 'sending', 'sent', 'failed', 'superseded'] as const
 /** Where a mail stands. */

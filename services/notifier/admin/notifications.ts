@@ -1,8 +1,8 @@
 import SQL from 'sql-template-strings'
-import { cursorsOf } from '#platform/cursor'
-import { type Db, maybeOne, rows } from '#platform/db'
-import { Problem } from '#platform/problem'
-import { instantText, maybeInstantText } from '#platform/schema'
+import { type Db, maybeOne, rows } from '#platform/data/db'
+import { cursorsOf } from '#platform/http/cursor'
+import { Problem } from '#platform/http/problem'
+import { instantText, maybeInstantText } from '#platform/http/schema'
 import { burnt } from '../mails/model.ts'
 import type { MailStatus } from './model.ts'
 

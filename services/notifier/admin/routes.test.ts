@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { connect } from 'amqplib'
 import SQL from 'sql-template-strings'
-import { DEAD_LETTERS, EXCHANGE } from '#platform/bus'
-import { rows, run } from '#platform/db'
-import type { UserSnapshot } from '#platform/events'
-import { handlerOf } from '#platform/http'
-import { eventually, signer } from '#platform/testing'
+import { rows, run } from '#platform/data/db'
+import { DEAD_LETTERS, EXCHANGE } from '#platform/events/bus'
+import type { UserSnapshot } from '#platform/events/events'
+import { handlerOf } from '#platform/http/app'
+import { eventually, signer } from '#platform/testing/testing'
 import { notifier } from '../app.ts'
-import { type Rig, someAppointment, someDoctor, someEvent, somePatient, startRig } from '../testing.ts'
+import { type Rig, someAppointment, someDoctor, someEvent, somePatient, startRig } from '../testing/testing.ts'
 
 let rig: Rig
 let admin: string

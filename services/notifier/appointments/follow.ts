@@ -1,5 +1,5 @@
-import type { Db } from '#platform/db'
-import type { AppointmentSnapshot, Event } from '#platform/events'
+import type { Db } from '#platform/data/db'
+import type { AppointmentSnapshot, Event } from '#platform/events/events'
 import type { Template } from '../mails/model.ts'
 import { enqueue } from '../mails/queries.ts'
 import { requirePeople } from '../people/follow.ts'

@@ -1,7 +1,7 @@
 import SQL from 'sql-template-strings'
-import { batchedOn } from '#platform/batch'
-import { type Db, rows } from '#platform/db'
-import type { AppointmentSnapshot } from '#platform/events'
+import { batchedOn } from '#platform/data/batch'
+import { type Db, rows } from '#platform/data/db'
+import type { AppointmentSnapshot } from '#platform/events/events'
 
 type Kept = { wasInCalendars: boolean }
 

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import SQL from 'sql-template-strings'
-import { rows } from '#platform/db'
-import type { EventType } from '#platform/events'
-import { eventually } from '#platform/testing'
+import { rows } from '#platform/data/db'
+import type { EventType } from '#platform/events/events'
+import { eventually } from '#platform/testing/testing'
 import { remind } from '../reminders/remind.ts'
-import { type Rig, someAppointment, someDoctor, someEvent, somePatient, startRig } from '../testing.ts'
+import { type Rig, someAppointment, someDoctor, someEvent, somePatient, startRig } from '../testing/testing.ts'
 
 /* Mails of one appointment to a recipient whose server refuses: each test stands at one instant, so nothing leaves by waiting. */
 let rig: Rig

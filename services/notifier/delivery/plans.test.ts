@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import SQL from 'sql-template-strings'
-import { connect, one, run } from '#platform/db'
-import { testDatabase } from '#platform/testing'
+import { connect, one, run } from '#platform/data/db'
+import { testDatabase } from '#platform/testing/testing'
 import { claim, type Ended, readClaimed, settle } from './queries.ts'
 
 let database: Awaited<ReturnType<typeof testDatabase>>

@@ -1,5 +1,5 @@
 import SQL from 'sql-template-strings'
-import { type Db, inQueue, rows, run, type Sql } from '#platform/db'
+import { type Db, inQueue, rows, run, type Sql } from '#platform/data/db'
 import { burnt, type MailData, type Template } from '../mails/model.ts'
 import type { Person } from '../people/queries.ts'
 

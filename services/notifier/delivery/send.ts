@@ -1,12 +1,12 @@
-import { describeError, log, traced } from '#platform/log'
-import { counter, histogram } from '#platform/metrics'
-import { openSpan } from '#platform/spans'
+import { describeError, log, traced } from '#platform/setup/log'
+import { counter, histogram } from '#platform/setup/metrics'
+import { openSpan } from '#platform/setup/spans'
 import { compose, type Sender } from '../mails/compose.ts'
 import { openData, type Secrets } from '../secrets.ts'
-import { nextTry } from './ladder.ts'
 import type { Claimed, Ended, Outcome } from './queries.ts'
+import { nextTry } from './retry-schedule.ts'
 import type { Smtp } from './smtp.ts'
-import { type Standing, whySuperseded } from './standing.ts'
+import { type Standing, whySuperseded } from './still-true.ts'
 
 /** What sending needs. `settle` writes down how an attempt ended, and says whether the mail was still this process's own. */
 export type Needs = {

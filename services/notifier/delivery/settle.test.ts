@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import SQL from 'sql-template-strings'
-import { connect, one, rows, run, type Sql } from '#platform/db'
-import { eventually } from '#platform/testing'
-import { type Rig, someAppointment, someDoctor, someEvent, somePatient, startRig } from '../testing.ts'
+import { connect, one, rows, run, type Sql } from '#platform/data/db'
+import { eventually } from '#platform/testing/testing'
+import { type Rig, someAppointment, someDoctor, someEvent, somePatient, startRig } from '../testing/testing.ts'
 import { type Ended, renew, settle } from './queries.ts'
 
 let rig: Rig

@@ -1,8 +1,8 @@
 import { createTransport, type SendMailOptions } from 'nodemailer'
 import MailComposer from 'nodemailer/lib/mail-composer'
-import { describeError, log } from '#platform/log'
-import { gauge } from '#platform/metrics'
-import { smtpOptions, tlsAdvice } from '#platform/smtp'
+import { describeError, log } from '#platform/setup/log'
+import { gauge } from '#platform/setup/metrics'
+import { smtpOptions, tlsAdvice } from '#platform/setup/smtp'
 
 /** How a server took a mail. `away`: there is no server that could have taken it. */
 export type Answer = { kind: 'accepted' | 'refused' | 'failed'; reply: string } | { kind: 'away' }

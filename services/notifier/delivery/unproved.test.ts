@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
-import { type Rig, someAppointment, someDoctor, someEvent, somePatient, startRig } from '../testing.ts'
+import { type Rig, someAppointment, someDoctor, someEvent, somePatient, startRig } from '../testing/testing.ts'
 
 let rig: Rig
 beforeAll(async () => {

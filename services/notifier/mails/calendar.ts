@@ -1,5 +1,5 @@
 import ical, { ICalAttendeeRole, ICalAttendeeStatus, ICalAttendeeType, ICalCalendarMethod } from 'ical-generator'
-import { entryStatusOf, type Mailbox, mailtoAddress, sequenceOf, uidOf } from '#platform/calendar'
+import { entryStatusOf, type Mailbox, mailtoAddress, sequenceOf, uidOf } from '#platform/events/calendar-entry'
 import type { Locale } from '../people/queries.ts'
 
 /** What a calendar entry is made of. */

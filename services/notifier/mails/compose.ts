@@ -1,6 +1,6 @@
 import type { SendMailOptions } from 'nodemailer'
-import { type Mailbox, mailboxOf } from '#platform/calendar'
-import { hasLink, oneLine } from '#platform/text'
+import { type Mailbox, mailboxOf } from '#platform/events/calendar-entry'
+import { hasLink, oneLine } from '#platform/http/text'
 import type { Locale, Person } from '../people/queries.ts'
 import { calendarPart } from './calendar.ts'
 import { toHtml, toText } from './html.ts'

@@ -1,4 +1,4 @@
-import { oneLine } from '#platform/text'
+import { oneLine } from '#platform/http/text'
 import { differs, longDate, zoneName } from './dates.ts'
 import type { Facts } from './model.ts'
 

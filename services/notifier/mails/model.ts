@@ -1,4 +1,4 @@
-import type { AppointmentSnapshot, EventData } from '#platform/events'
+import type { AppointmentSnapshot, EventData } from '#platform/events/events'
 import type { Locale, Person } from '../people/queries.ts'
 
 /** Every mail there is. */

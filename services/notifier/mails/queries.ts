@@ -1,8 +1,8 @@
 import SQL from 'sql-template-strings'
-import { batchedOn } from '#platform/batch'
-import { bell } from '#platform/bell'
-import { type Db, run } from '#platform/db'
-import type { Event } from '#platform/events'
+import { batchedOn } from '#platform/data/batch'
+import { type Db, run } from '#platform/data/db'
+import { bell } from '#platform/events/commit-signal'
+import type { Event } from '#platform/events/events'
 import type { MailData, Template } from './model.ts'
 
 /** A mail to write. */

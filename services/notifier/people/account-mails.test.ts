@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import SQL from 'sql-template-strings'
-import { rows } from '#platform/db'
-import { eventually } from '#platform/testing'
-import { type Rig, someEvent, somePatient, startRig } from '../testing.ts'
+import { rows } from '#platform/data/db'
+import { eventually } from '#platform/testing/testing'
+import { type Rig, someEvent, somePatient, startRig } from '../testing/testing.ts'
 
 let rig: Rig
 beforeAll(async () => {

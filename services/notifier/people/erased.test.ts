@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import SQL from 'sql-template-strings'
-import { connect, rows } from '#platform/db'
-import { type Event, statusReasonContext, type UserSnapshot } from '#platform/events'
-import { eventually } from '#platform/testing'
-import { type Rig, secrets, someAppointment, someDoctor, someEvent, somePatient, startRig } from '../testing.ts'
+import { connect, rows } from '#platform/data/db'
+import { type Event, statusReasonContext, type UserSnapshot } from '#platform/events/events'
+import { eventually } from '#platform/testing/testing'
+import { type Rig, secrets, someAppointment, someDoctor, someEvent, somePatient, startRig } from '../testing/testing.ts'
 
 /* What was written about somebody who was erased goes, in whatever order the events come and whoever wrote it. */
 let rig: Rig

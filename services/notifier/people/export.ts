@@ -1,6 +1,6 @@
 import SQL from 'sql-template-strings'
-import { type Db, maybeOne, rows } from '#platform/db'
-import { instantText, maybeInstantText } from '#platform/schema'
+import { type Db, maybeOne, rows } from '#platform/data/db'
+import { instantText, maybeInstantText } from '#platform/http/schema'
 
 type Contact = { name: string; email: string; locale: string; timezone: string }
 type Mail = { event: string; template: string; status: string; createdAt: Date; sentAt: Date | null }

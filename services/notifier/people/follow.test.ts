@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import SQL from 'sql-template-strings'
-import { rows, run } from '#platform/db'
-import { eventually, signer } from '#platform/testing'
+import { rows, run } from '#platform/data/db'
+import { eventually, signer } from '#platform/testing/testing'
 import { notifier } from '../app.ts'
-import { type Rig, someAppointment, someDoctor, someEvent, somePatient, startRig } from '../testing.ts'
+import { type Rig, someAppointment, someDoctor, someEvent, somePatient, startRig } from '../testing/testing.ts'
 
 let rig: Rig
 let sign: Awaited<ReturnType<typeof signer>>

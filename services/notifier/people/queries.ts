@@ -1,7 +1,7 @@
 import SQL from 'sql-template-strings'
-import { batchedOn } from '#platform/batch'
-import { type Db, maybeOne, rows, run } from '#platform/db'
-import type { UserSnapshot } from '#platform/events'
+import { batchedOn } from '#platform/data/batch'
+import { type Db, maybeOne, rows, run } from '#platform/data/db'
+import type { UserSnapshot } from '#platform/events/events'
 
 /** The languages that mails are written in. */
 export type Locale = 'pt-BR' | 'en'

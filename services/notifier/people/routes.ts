@@ -1,8 +1,8 @@
 import { Elysia, t } from 'elysia'
-import { bearer, type Verify } from '#platform/caller'
-import type { Sql } from '#platform/db'
-import { Problem } from '#platform/problem'
-import { Uuid } from '#platform/schema'
+import type { Sql } from '#platform/data/db'
+import { Problem } from '#platform/http/problem'
+import { Uuid } from '#platform/http/schema'
+import { bearer, type Verify } from '#platform/identity/caller'
 import { exportPerson } from './export.ts'
 
 /** What auth asks for, with the person's own token, when it puts their data together. */

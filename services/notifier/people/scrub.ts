@@ -1,5 +1,5 @@
 import SQL from 'sql-template-strings'
-import { type Db, rows, run } from '#platform/db'
+import { type Db, rows, run } from '#platform/data/db'
 import { findPeople } from './queries.ts'
 
 /*

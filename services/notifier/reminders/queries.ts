@@ -1,6 +1,6 @@
 import SQL from 'sql-template-strings'
-import { batchedOn } from '#platform/batch'
-import { type Db, rows, run } from '#platform/db'
+import { batchedOn } from '#platform/data/batch'
+import { type Db, rows, run } from '#platform/data/db'
 
 /** Takes an appointment's reminders away: what follows a change makes them anew. */
 export const clearReminders = (tx: Db, appointmentId: string) => clearTogether(tx, appointmentId)

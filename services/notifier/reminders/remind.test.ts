@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import SQL from 'sql-template-strings'
-import { rows, run } from '#platform/db'
-import type { AppointmentSnapshot, EventType, UserSnapshot } from '#platform/events'
-import { eventually } from '#platform/testing'
-import { type Rig, someAppointment, someDoctor, someEvent, somePatient, startRig } from '../testing.ts'
+import { rows, run } from '#platform/data/db'
+import type { AppointmentSnapshot, EventType, UserSnapshot } from '#platform/events/events'
+import { eventually } from '#platform/testing/testing'
+import { type Rig, someAppointment, someDoctor, someEvent, somePatient, startRig } from '../testing/testing.ts'
 import { remind } from './remind.ts'
 
 let rig: Rig

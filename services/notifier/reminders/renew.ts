@@ -1,5 +1,5 @@
-import type { Db } from '#platform/db'
-import type { AppointmentSnapshot } from '#platform/events'
+import type { Db } from '#platform/data/db'
+import type { AppointmentSnapshot } from '#platform/events/events'
 import { clearReminders, setReminder } from './queries.ts'
 
 /** How long before a confirmed appointment its parties are reminded, in minutes of elapsed time. */

@@ -1,4 +1,4 @@
-import { type About, about } from '#platform/docs-about'
+import { type About, about } from '#platform/docs/about'
 import type { example } from './model.ts'
 
 /** The words of a booking or a change, which all honour `Idempotency-Key`. */

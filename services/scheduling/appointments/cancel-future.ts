@@ -1,5 +1,5 @@
 import SQL from 'sql-template-strings'
-import { type Db, rows } from '#platform/db'
+import { type Db, rows } from '#platform/data/db'
 import { apply } from './change.ts'
 import { lockAppointment } from './queries.ts'
 

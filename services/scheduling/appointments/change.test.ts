@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import SQL from 'sql-template-strings'
-import { one } from '#platform/db'
-import type { UserSnapshot } from '#platform/events'
-import { expected, outcome, type Rig, startRig } from '../testing.ts'
+import { one } from '#platform/data/db'
+import type { UserSnapshot } from '#platform/events/events'
+import { expected, outcome, type Rig, startRig } from '../testing/testing.ts'
 
 let rig: Rig
 let doctor: UserSnapshot

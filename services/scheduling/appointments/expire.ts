@@ -1,6 +1,6 @@
 import SQL from 'sql-template-strings'
-import { isOfOneItem, rows, run, type Sql, transaction } from '#platform/db'
-import { describeError, log } from '#platform/log'
+import { isOfOneItem, rows, run, type Sql, transaction } from '#platform/data/db'
+import { describeError, log } from '#platform/setup/log'
 import { passOn } from '../waitlist/offer.ts'
 import { apply } from './change.ts'
 import { lockAppointment } from './queries.ts'

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import ICAL from 'ical.js'
 import SQL from 'sql-template-strings'
-import { one, run, transaction } from '#platform/db'
-import type { UserSnapshot } from '#platform/events'
-import { expected, outcome, type Rig, startRig } from '../testing.ts'
+import { one, run, transaction } from '#platform/data/db'
+import type { UserSnapshot } from '#platform/events/events'
+import { expected, outcome, type Rig, startRig } from '../testing/testing.ts'
 import { listAppointments } from './queries.ts'
 
 let rig: Rig

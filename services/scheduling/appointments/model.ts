@@ -1,6 +1,6 @@
 import { type Static, t } from 'elysia'
-import type { AppointmentSnapshot } from '#platform/events'
-import { Crm, eg, IdOf, Instant, instantText, Money, PersonName, Reason, TimeZone, Uuid } from '#platform/schema'
+import type { AppointmentSnapshot } from '#platform/events/events'
+import { Crm, eg, IdOf, Instant, instantText, Money, PersonName, Reason, TimeZone, Uuid } from '#platform/http/schema'
 import { DoctorName } from '../doctors/model.ts'
 import { openReason, reasonForEvent } from '../privacy/reasons.ts'
 import type { Status } from './states.ts'

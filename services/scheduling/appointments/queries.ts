@@ -1,6 +1,6 @@
 import SQL, { type SQLStatement } from 'sql-template-strings'
-import type { Role } from '#platform/caller'
-import { type Db, maybeOne, one, rows, run } from '#platform/db'
+import { type Db, maybeOne, one, rows, run } from '#platform/data/db'
+import type { Role } from '#platform/identity/caller'
 import { sealReason } from '../privacy/reasons.ts'
 import { notice } from '../stream/notices.ts'
 import type { AppointmentRow } from './model.ts'

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { everyDay, outcome, type Rig, startRig } from '../testing.ts'
-import { Reference } from './reference.ts'
+import { Reference } from '../testing/reference.ts'
+import { everyDay, outcome, type Rig, startRig } from '../testing/testing.ts'
 
 /** 100 in the suite, 1,000 by `bun run test:model`. */
 const RUNS = Number(process.env.MODEL_RUNS ?? 100)

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import ICAL from 'ical.js'
 import SQL from 'sql-template-strings'
-import { run } from '#platform/db'
-import { expected, organizer, outcome, type Rig, startRig } from '../testing.ts'
+import { run } from '#platform/data/db'
+import { expected, organizer, outcome, type Rig, startRig } from '../testing/testing.ts'
 
 let rig: Rig
 beforeAll(async () => {

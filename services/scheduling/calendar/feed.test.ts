@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import ICAL from 'ical.js'
 import SQL from 'sql-template-strings'
-import { rows, transaction } from '#platform/db'
+import { rows, transaction } from '#platform/data/db'
 import { peopleHandlers } from '../people/follow.ts'
-import { eventOf, expected, outcome, type Rig, startRig } from '../testing.ts'
+import { eventOf, expected, outcome, type Rig, startRig } from '../testing/testing.ts'
 
 let rig: Rig
 beforeAll(async () => {

@@ -1,6 +1,6 @@
 import ical, { foldLines, type ICalCalendar, ICalCalendarMethod, ICalEvent, type ICalEventData } from 'ical-generator'
-import { entryStatusOf, type Mailbox, mailtoAddress, sequenceOf, uidOf } from '#platform/calendar'
-import { oneLine } from '#platform/text'
+import { entryStatusOf, type Mailbox, mailtoAddress, sequenceOf, uidOf } from '#platform/events/calendar-entry'
+import { oneLine } from '#platform/http/text'
 import type { AppointmentRow } from '../appointments/model.ts'
 
 /** What a calendar entry shows of an appointment. */

@@ -1,6 +1,6 @@
 import SQL from 'sql-template-strings'
-import type { Role } from '#platform/caller'
-import { type Db, rows } from '#platform/db'
+import { type Db, rows } from '#platform/data/db'
+import type { Role } from '#platform/identity/caller'
 import type { EntryRow } from './file.ts'
 
 /** Most entries of each kind that is limited. */

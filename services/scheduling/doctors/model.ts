@@ -1,5 +1,5 @@
 import { type Static, t } from 'elysia'
-import { Crm, eg, IdOf, Instant, Money, PersonName, PlainText, SpecialtyCode, TimeZone } from '#platform/schema'
+import { Crm, eg, IdOf, Instant, Money, PersonName, PlainText, SpecialtyCode, TimeZone } from '#platform/http/schema'
 
 const Bio = t.String({ examples: ['Twenty years of cardiology; I also speak English.'] })
 const NewBio = PlainText(0, 2000, 'Twenty years of cardiology; I also speak English.')

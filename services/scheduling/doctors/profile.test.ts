@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
-import type { UserSnapshot } from '#platform/events'
-import { type Rig, startRig } from '../testing.ts'
+import type { UserSnapshot } from '#platform/events/events'
+import { type Rig, startRig } from '../testing/testing.ts'
 
 let rig: Rig
 let doctor: UserSnapshot

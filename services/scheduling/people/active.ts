@@ -1,7 +1,7 @@
 import SQL from 'sql-template-strings'
-import type { Caller } from '#platform/caller'
-import { type Db, one, run } from '#platform/db'
-import { Problem } from '#platform/problem'
+import { type Db, one, run } from '#platform/data/db'
+import { Problem } from '#platform/http/problem'
+import type { Caller } from '#platform/identity/caller'
 
 type Who = Pick<Caller, 'id'>
 

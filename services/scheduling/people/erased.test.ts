@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import SQL from 'sql-template-strings'
-import { connect, rows } from '#platform/db'
-import type { UserSnapshot } from '#platform/events'
-import { eventually } from '#platform/testing'
-import { type Answer, everyDay, expected, none, type Rig, someDoctor, startRig, word } from '../testing.ts'
+import { connect, rows } from '#platform/data/db'
+import type { UserSnapshot } from '#platform/events/events'
+import { eventually } from '#platform/testing/testing'
+import { type Answer, everyDay, expected, none, type Rig, someDoctor, startRig, word } from '../testing/testing.ts'
 
 /*
  * Who was erased or disabled writes nothing more, though a token still runs: at the latest when the event of it has been handled. What was written while

@@ -1,6 +1,6 @@
 import SQL from 'sql-template-strings'
-import type { Caller } from '#platform/caller'
-import { maybeOne, rows, type Sql } from '#platform/db'
+import { maybeOne, rows, type Sql } from '#platform/data/db'
+import type { Caller } from '#platform/identity/caller'
 import { type AppointmentRow, appointmentOf } from '../appointments/model.ts'
 import { listAppointments } from '../appointments/queries.ts'
 import { openReason } from '../privacy/reasons.ts'

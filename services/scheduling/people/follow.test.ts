@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import SQL from 'sql-template-strings'
-import { rows } from '#platform/db'
-import { expected, outcome, type Rig, someDoctor, startRig } from '../testing.ts'
+import { rows } from '#platform/data/db'
+import { expected, outcome, type Rig, someDoctor, startRig } from '../testing/testing.ts'
 
 let rig: Rig
 beforeAll(async () => {

@@ -1,6 +1,6 @@
 import SQL from 'sql-template-strings'
-import { type Db, run } from '#platform/db'
-import type { EventData } from '#platform/events'
+import { type Db, run } from '#platform/data/db'
+import type { EventData } from '#platform/events/events'
 import { cancelFuture } from '../appointments/cancel-future.ts'
 import { lockCalendar } from '../appointments/queries.ts'
 import { fold } from '../doctors/model.ts'

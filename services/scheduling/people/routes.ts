@@ -1,7 +1,7 @@
 import { Elysia, t } from 'elysia'
-import { bearer } from '#platform/caller'
-import { Problem } from '#platform/problem'
-import { Uuid } from '#platform/schema'
+import { Problem } from '#platform/http/problem'
+import { Uuid } from '#platform/http/schema'
+import { bearer } from '#platform/identity/caller'
 import type { Needs } from '../app.ts'
 import { exportOf } from './export.ts'
 

@@ -1,7 +1,7 @@
 import SQL from 'sql-template-strings'
-import type { Caller } from '#platform/caller'
-import { type Db, maybeOne } from '#platform/db'
-import { Problem } from '#platform/problem'
+import { type Db, maybeOne } from '#platform/data/db'
+import { Problem } from '#platform/http/problem'
+import type { Caller } from '#platform/identity/caller'
 
 /** Whether a patient who claims a doctor's time needs a verified email address. */
 export type Verification = 'required' | 'optional'

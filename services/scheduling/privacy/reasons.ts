@@ -1,6 +1,6 @@
-import { statusReasonContext } from '#platform/events'
-import type { Seal } from '#platform/seal'
-import { openText, sealText } from '#platform/sealed-text'
+import type { Seal } from '#platform/data/seal'
+import { openText, sealText } from '#platform/data/sealed-text'
+import { statusReasonContext } from '#platform/events/events'
 
 /*
  * The reasons that patients and doctors write, which may tell of a person's health. In the database they are sealed; rows in this program hold them as

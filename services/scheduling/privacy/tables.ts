@@ -1,5 +1,5 @@
-import type { Kept } from '#platform/manage-keys'
-import { type SealedTable, sealedColumn } from '#platform/reseal'
+import type { Kept } from '#platform/data/manage-keys'
+import { type SealedTable, sealedColumn } from '#platform/data/reseal'
 import { type Place, places } from './reasons.ts'
 
 const column = (place: Place) => sealedColumn(place.split('.')[1] as string, 'text', places[place])

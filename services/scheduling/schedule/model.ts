@@ -1,5 +1,5 @@
 import { type Static, t } from 'elysia'
-import { eg, IdOf, LocalDate, LocalTime, Reason } from '#platform/schema'
+import { eg, IdOf, LocalDate, LocalTime, Reason } from '#platform/http/schema'
 import { SlotMinutes } from '../doctors/model.ts'
 
 const Rule = t.Object(

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
-import { everyDay, expected, outcome, type Rig, someDoctor, startRig } from '../testing.ts'
+import { everyDay, expected, outcome, type Rig, someDoctor, startRig } from '../testing/testing.ts'
 
 let rig: Rig
 beforeAll(async () => {

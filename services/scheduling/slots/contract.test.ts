@@ -1,8 +1,8 @@
 import { expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { requireOffered } from '../appointments/claim.ts'
-import { always, asBusy, cases, hoursOf, offered, zones } from './cases.ts'
-import { slotsByTheContract } from './oracle.ts'
+import { requireOffered } from '../claims/claim.ts'
+import { slotsByTheContract } from '../testing/oracle.ts'
+import { always, asBusy, cases, hoursOf, offered, zones } from '../testing/slot-cases.ts'
 import { freeSlots } from './slots.ts'
 import { dateText, dayOf } from './zone.ts'
 

@@ -1,6 +1,6 @@
 import SQL from 'sql-template-strings'
-import { batchedOn } from '#platform/batch'
-import { type Db, rows } from '#platform/db'
+import { batchedOn } from '#platform/data/batch'
+import { type Db, rows } from '#platform/data/db'
 import { type Exception, minutesOf, type Rule } from '../schedule/windows.ts'
 import type { Busy, Offer } from './slots.ts'
 import { type Day, dayOf } from './zone.ts'

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import SQL from 'sql-template-strings'
-import { rows, transaction } from '#platform/db'
-import type { UserSnapshot } from '#platform/events'
-import { everyDay, expected, outcome, type Rig, startRig } from '../testing.ts'
+import { rows, transaction } from '#platform/data/db'
+import type { UserSnapshot } from '#platform/events/events'
+import { everyDay, expected, outcome, type Rig, startRig } from '../testing/testing.ts'
 import { readCalendar } from './read.ts'
 
 let rig: Rig

@@ -1,9 +1,9 @@
 import { Elysia, t } from 'elysia'
-import { about } from '#platform/docs-about'
-import { ById, eg, hasTag, IdOf, Instant, LocalDate, Money, PageQuery, SpecialtyCode, TimeZone } from '#platform/schema'
+import { about } from '#platform/docs/about'
+import { ById, eg, hasTag, IdOf, Instant, LocalDate, Money, PageQuery, SpecialtyCode, TimeZone } from '#platform/http/schema'
 import type { Needs } from '../app.ts'
 import { Doctor, SlotMinutes } from '../doctors/model.ts'
-import { earliestSlots } from './earliest.ts'
+import { earliestSlots } from '../search/earliest.ts'
 import { listSlots } from './list.ts'
 
 const slot = { start: Instant, end: eg(Instant, '2027-01-05T11:30:00Z') }

@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test'
-import { always, hoursOf, offered } from './cases.ts'
-import type { Hours } from './oracle.ts'
+import type { Hours } from '../testing/oracle.ts'
+import { always, hoursOf, offered } from '../testing/slot-cases.ts'
 import { freeSlots } from './slots.ts'
 import { dayOf } from './zone.ts'
 

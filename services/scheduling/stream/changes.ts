@@ -1,7 +1,7 @@
 import SQL from 'sql-template-strings'
-import { one, rows, type Sql } from '#platform/db'
-import { describeError, log } from '#platform/log'
-import { instantText } from '#platform/schema'
+import { one, rows, type Sql } from '#platform/data/db'
+import { instantText } from '#platform/http/schema'
+import { describeError, log } from '#platform/setup/log'
 import { CHANNEL } from './notices.ts'
 
 /** Where a stream stands: the transaction of the last change it told, and its number. */

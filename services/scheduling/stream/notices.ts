@@ -1,5 +1,5 @@
-import { afterCommit, type Db, type Sql } from '#platform/db'
-import { describeError, log } from '#platform/log'
+import { afterCommit, type Db, type Sql } from '#platform/data/db'
+import { describeError, log } from '#platform/setup/log'
 
 /** The channel on which every replica hears whose appointments have changed: ids of people, with a space between. */
 export const CHANNEL = 'scheduling_changes'

@@ -1,6 +1,6 @@
 import { Elysia, t } from 'elysia'
-import { bearer } from '#platform/caller'
-import { about } from '#platform/docs-about'
+import { about } from '#platform/docs/about'
+import { bearer } from '#platform/identity/caller'
 import type { Needs } from '../app.ts'
 import { positionOf, streamOf } from './changes.ts'
 

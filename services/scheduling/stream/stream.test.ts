@@ -1,9 +1,9 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'bun:test'
 import SQL from 'sql-template-strings'
-import { connect, run } from '#platform/db'
-import type { UserSnapshot } from '#platform/events'
-import { eventually } from '#platform/testing'
-import { expected, type Rig, startRig } from '../testing.ts'
+import { connect, run } from '#platform/data/db'
+import type { UserSnapshot } from '#platform/events/events'
+import { eventually } from '#platform/testing/testing'
+import { expected, type Rig, startRig } from '../testing/testing.ts'
 
 let rig: Rig
 let doctor: UserSnapshot

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
-import type { UserSnapshot } from '#platform/events'
-import { type Answer, expected, none, outcome, type Rig, startRig, word } from '../testing.ts'
+import type { UserSnapshot } from '#platform/events/events'
+import { type Answer, expected, none, outcome, type Rig, startRig, word } from '../testing/testing.ts'
 
 /** Two replicas of the service, each with its own pool, on one database. */
 let rig: Rig

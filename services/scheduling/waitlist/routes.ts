@@ -1,7 +1,7 @@
 import { Elysia, t } from 'elysia'
-import { bearer } from '#platform/caller'
-import { about } from '#platform/docs-about'
-import { ById, eg, IdOf, Instant, LocalDate, PageOf, PageQuery } from '#platform/schema'
+import { about } from '#platform/docs/about'
+import { ById, eg, IdOf, Instant, LocalDate, PageOf, PageQuery } from '#platform/http/schema'
+import { bearer } from '#platform/identity/caller'
 import type { Needs } from '../app.ts'
 import { joinLine, leaveLine, listLines } from './line.ts'
 

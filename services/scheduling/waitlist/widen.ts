@@ -1,5 +1,5 @@
 import SQL from 'sql-template-strings'
-import { type Db, maybeOne, run } from '#platform/db'
+import { type Db, maybeOne, run } from '#platform/data/db'
 import { readCalendar } from '../slots/read.ts'
 import { freeSlots, type Range } from '../slots/slots.ts'
 import { dayOf } from '../slots/zone.ts'
