@@ -24,7 +24,7 @@ export function giveWay(): void {
 /**
  * Where Linux shares the cores among sessions first (sched(7), "The autogroup feature"), the niceness of a thread counts only within its session, so that
  * the session needs one, too. Among containers cgroups share the cores and this has no say; a smaller share for auth's helps
- * little there (bench/README.md).
+ * little there (bench/notes/logins.md).
  */
 function standBack(): void {
   const nice = Number(/nice (-?\d+)/.exec(readFileSync(GROUP, 'utf8'))?.[1])

@@ -26,7 +26,7 @@ const seconds = histogram('password_seconds', 'Time of one password hash, withou
 const WIDTH = availableParallelism() + 1
 /**
  * So many go on together while others wait for their turn: what follows a hash, here, in PostgreSQL and in the gateway, costs less in such company, whose
- * sessions share a commit, than where each wakes every process by itself, on caches that hashing has emptied (figures in bench/README.md, Hashing). The
+ * sessions share a commit, than where each wakes every process by itself, on caches that hashing has emptied (figures in bench/notes/logins.md). The
  * cores have enough to hash meanwhile.
  */
 const COMPANY = 8
