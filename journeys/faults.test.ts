@@ -157,7 +157,8 @@ test('after the event was taken in, before a mail is claimed', async () => {
 
 test('after the claim, before the mail server has heard of it', async () => {
   await system.kill('notifier')
-  const goOn = system.mailbox.holdGreetings()
+  // the notifier asks once at its start whether the mail server is there
+  const goOn = system.mailbox.holdGreetings(1)
   await system.start('notifier').catch(() => {})
   const id = await book()
   await dies('notifier', () =>

@@ -46,7 +46,7 @@ const refused: [what: string, path: string, body: () => Record<string, unknown>,
   ['wrong check digits', 'patients', () => wish({ cpf: '529.982.247-26' }), 422, 'invalid_cpf'],
   ['repeated digits', 'patients', () => wish({ cpf: '11111111111' }), 422, 'invalid_cpf'],
   ['a state that is none', 'doctors', () => wish({ crm: '123-XX' }), 422, 'invalid_crm'],
-  ['seven digits of CRM', 'doctors', () => wish({ crm: '1234567-SP' }), 422, 'invalid_crm'],
+  ['eleven digits of CRM', 'doctors', () => wish({ crm: '12345678901-SP' }), 422, 'invalid_crm'],
   ['a short password', 'patients', () => wish({ password: 'curta' }), 422, 'weak_password'],
   ['a common password', 'patients', () => wish({ password: 'Password1234' }), 422, 'weak_password'],
   [

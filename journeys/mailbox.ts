@@ -15,8 +15,8 @@ export type Mailbox = {
   tokenFor: (address: string) => Promise<string>
   /** What happens before a mail that has come whole is answered with 250; waits for it. */
   beforeTaken: (happens: ((mail: Mail) => Promise<void>) | undefined) => void
-  /** Lets clients connect and says nothing to them until it is let go on. */
-  holdGreetings: () => () => void
+  /** Greets so many more clients, then lets clients connect and says nothing to them until it is let go on. */
+  holdGreetings: (after?: number) => () => void
   /** Goes away: connections are refused until `open`. */
   close: () => Promise<void>
   open: () => Promise<void>
@@ -30,6 +30,7 @@ export async function startMailbox(): Promise<Mailbox> {
   let port = 0
   let beforeTaken: ((mail: Mail) => Promise<void>) | undefined
   let greeting = Promise.resolve()
+  let greeted = 0
 
   const open = async () => {
     server = new SMTPServer({
@@ -37,7 +38,7 @@ export async function startMailbox(): Promise<Mailbox> {
       disabledCommands: ['STARTTLS'],
       closeTimeout: 200,
       logger: false,
-      onConnect: (_, done) => void greeting.then(() => done()),
+      onConnect: (_, done) => void (greeted-- > 0 ? done() : greeting.then(() => done())),
       onData: (stream, session, done) => {
         stream.toArray().then(async (chunks) => {
           const raw = Buffer.concat(chunks).toString('latin1')
@@ -69,8 +70,9 @@ export async function startMailbox(): Promise<Mailbox> {
     beforeTaken: (happens) => {
       beforeTaken = happens
     },
-    holdGreetings: () => {
+    holdGreetings: (after = 0) => {
       let goOn = () => {}
+      greeted = after
       greeting = new Promise<void>((resolve) => {
         goOn = resolve
       })

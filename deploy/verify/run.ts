@@ -79,7 +79,7 @@ async function recovery(): Promise<void> {
   await step('Backup, restore, doctor', async () => {
     const folder = /(\/backups\/healthmed-\S+):/.exec(await ops('ops', 'backup', '/backups'))?.[1] ?? ''
     const restored = await ops('-e', 'DATABASE_NAME=trial', 'ops', 'restore', folder)
-    judge('backup and restore', restored.includes('are back'), restored.trim().split('\n')[0]?.replace(/^\W+/, '') ?? '')
+    judge('backup and restore', restored.includes('are restored'), restored.trim().split('\n')[0]?.replace(/^\W+/, '') ?? '')
     const found = await ops('ops', 'doctor').catch((error: Error) => error.message)
     judge('ops doctor', found.includes('Nothing is wrong'), found.trim().split('\n').at(-1) ?? '')
   }).catch((error: Error) => judge('backup and restore', false, error.message))

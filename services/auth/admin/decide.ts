@@ -45,7 +45,7 @@ export const disable = (needs: Needs, adminId: string, id: string, now: Temporal
     if (account.disabled) return undefined
     const saved = await saveAndTell(tx, { ...account, disabled: true }, now)
     await revokeAccess(tx, id, 'disabled', now)
-    await voidMailTokens(tx, id, ['verify', 'reset', 'change'], now)
+    await voidMailTokens(tx, id, ['verify', 'reset'], now)
     return saved
   })
 

@@ -137,6 +137,7 @@ const endings: [what: string, end: (person: Person) => Promise<unknown>][] = [
     ({ accessToken: token }) =>
       rig.post('/v1/auth/password/change', { currentPassword: PASSWORD, newPassword: 'outra frase bem comprida' }, { token })
   ],
+  ['logging out everywhere', ({ accessToken: token }) => rig.post('/v1/auth/logout-all', undefined, { token })],
   ['a day', async () => rig.pass({ hours: 24 })]
 ]
 test.each(endings)('%s voids the token of a change that somebody else may have asked for', async (_, end) => {
@@ -145,6 +146,15 @@ test.each(endings)('%s voids the token of a change that somebody else may have a
   await end(person)
   expect((await verify((await asked(person.id))[0]?.token)).body.code).toBe('token_invalid')
   expect((await emailOf(person.id))?.email).toBe(person.email)
+})
+
+test('the first proof of an address voids a change that was asked for before it: the owner of the mailbox keeps the account', async () => {
+  const attacker = await rig.person()
+  await ask(attacker.accessToken, newAddress())
+  const [event] = await rig.events('user.verification_requested', attacker.id)
+  expect((await verify(String(event?.data.token))).status).toBe(204)
+  expect((await verify((await asked(attacker.id))[0]?.token)).body.code).toBe('token_invalid')
+  expect(await emailOf(attacker.id)).toEqual({ email: attacker.email, emailVerified: true })
 })
 
 test('links to reset the password that went to the old address are void after the change', async () => {

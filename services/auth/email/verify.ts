@@ -34,7 +34,7 @@ export const verifyEmail = ({ sql }: Needs, token: string, now: Temporal.Instant
       await revokeAccess(tx, userId, 'email_verified', now)
     }
     // what went to the old address proves nothing any more
-    if (email !== null) await voidMailTokens(tx, userId, ['verify', 'reset', 'change'], now)
+    if (email !== null) await voidMailTokens(tx, userId, ['verify', 'reset'], now)
     await record(tx, { actorId: userId, action: email === null ? 'email_verified' : 'email_changed' }, now)
   })
 

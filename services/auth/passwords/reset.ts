@@ -10,7 +10,7 @@ import { forgiveAll } from '../attempts/throttle.ts'
 import { record } from '../audit/record.ts'
 import { voidSecondFactor } from '../email/first-proof.ts'
 import { revokeAccess } from '../sessions/end.ts'
-import { findMailToken, makeMailToken, useMailToken, voidMailTokens } from '../tokens/mail.ts'
+import { findMailToken, makeMailToken, useMailToken } from '../tokens/mail.ts'
 import { knownOf, requireStrong } from './policy.ts'
 
 /** Work that begins a while after its request was answered, so that neither this answer nor the next is slower for it; a process that stops waits for it. */
@@ -58,8 +58,6 @@ export async function resetPassword(needs: Needs, { token, newPassword }: { toke
   const passwordHash = await passwords.hash(newPassword)
   await transaction(sql, async (tx) => {
     await useMailToken(tx, token, ['reset'], now)
-    // whoever knew the old password may have asked for another address
-    await voidMailTokens(tx, userId, ['change'], now)
     const account = await lockAccount(tx, userId)
     if (!account || account.disabled) throw new Problem('mail_token_invalid')
     await savePassword(tx, userId, passwordHash, new Date(now.epochMilliseconds))

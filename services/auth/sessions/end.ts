@@ -3,6 +3,7 @@ import { type Db, rows, run, type Sql } from '#platform/data/db'
 import { announce } from '#platform/events/outbox'
 import { endedSessions } from '#platform/identity/ended-sessions'
 import { describeError, log } from '#platform/setup/log'
+import { voidMailTokens } from '../tokens/mail.ts'
 
 /** Why a session ended. */
 export type EndReason =
@@ -36,8 +37,8 @@ export async function endSessions(
 }
 
 /**
- * Ends every session of a person, voids logins that wait for their second step, and tells the other services, which void what was set up with these
- * sessions (the calendar feed). The caller holds the lock on the person (`lockAccount`), so that no login passes in between. Erasure has its own event.
+ * Ends every session of a person, voids logins that wait for their second step and changes of the address that wait for their proof, and tells the other
+ * services, which void what was set up with these sessions (the calendar feed). The caller holds the lock on the person (`lockAccount`), so that no login passes in between. Erasure has its own event.
  */
 export async function revokeAccess(
   tx: Db,
@@ -47,6 +48,7 @@ export async function revokeAccess(
 ): Promise<void> {
   await endSessions(tx, userId, reason, now)
   await run(tx, SQL`update mfa_tokens set used_at = ${new Date(now.epochMilliseconds)} where user_id = ${userId} and used_at is null`)
+  await voidMailTokens(tx, userId, ['change'], now)
   await announce(tx, 'healthmed.user.access_revoked.v1', userId, { id: userId, reason })
 }
 

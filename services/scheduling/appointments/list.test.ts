@@ -123,11 +123,11 @@ test('the calendar file is one event in UTC with a lasting UID, a sequence that 
     uid: `${id}@healthmed`,
     start: at(start),
     end: at(Temporal.Instant.from(start).add({ hours: 1 }).toString()),
-    sequence: 0
+    sequence: 1
   }
   expect(await read(patient)).toEqual({ ...first, status: 'TENTATIVE', summary: `Health&Med: ${doctor.name}` })
   await expected(200, rig.act(doctor, id, 'confirm'))
-  expect(await read(doctor)).toEqual({ ...first, sequence: 1, status: 'CONFIRMED', summary: `Health&Med: ${patient.name}` })
+  expect(await read(doctor)).toEqual({ ...first, sequence: 2, status: 'CONFIRMED', summary: `Health&Med: ${patient.name}` })
   await expected(200, rig.act(doctor, id, 'cancel', { reason: 'Congresso' }))
-  expect(await read(patient)).toMatchObject({ uid: first.uid, sequence: 2, status: 'CANCELLED' })
+  expect(await read(patient)).toMatchObject({ uid: first.uid, sequence: 3, status: 'CANCELLED' })
 })
