@@ -47,7 +47,7 @@ export default {
       name: 'verbs-know-no-http',
       comment: 'only routes and the assembly know Elysia',
       severity: 'error',
-      from: { path: '^services/[^/]+/[^/]+/', pathNot: '/(routes|stream|model)\\.ts$|\\.test\\.ts$' },
+      from: { path: '^services/[^/]+/[^/]+/', pathNot: '[/-]routes\\.ts$|/(stream|model)\\.ts$|\\.test\\.ts$' },
       to: { path: 'node_modules/elysia/' }
     },
     {

@@ -6,31 +6,22 @@ import { requireActive } from '../people/active.ts'
 import { passOn } from '../waitlist/offer.ts'
 import { type Appointment, type AppointmentRow, appointmentOf, snapshotOf } from './model.ts'
 import { type LockedRow, lockAppointment, recordHistory, setStatus } from './queries.ts'
-import { type Action, type Actor, type Facts, judge, type Status } from './states.ts'
+import { type Action, type Actor, type Facts, judge, transitions } from './states.ts'
 
 type Change = Exclude<Action, 'reschedule'>
 
-const outcomes = {
-  confirm: 'confirmed',
-  decline: 'declined',
-  cancel: 'cancelled',
-  complete: 'completed',
-  no_show: 'no_show',
-  expire: 'expired'
-} as const satisfies Record<Change, Status>
-
-/** `If-Match` as it came, and what the caller gave for a reason. */
-export type Wish = { id: string; reason?: string | undefined; ifMatch?: string | null | undefined }
+/** What a caller sends to change an appointment. `ifMatch` is the header as it arrived. */
+export type ChangeInput = { id: string; reason?: string | undefined; ifMatch?: string | null | undefined }
 
 /**
- * Does one thing to an appointment as one of its parties: of any that come at once, one wins and the others meet the new state.
+ * Changes the status of an appointment for its patient or its doctor. Of several changes at once one wins; the others see the new status.
  * Throws `appointment_not_found`, `version_conflict`, `invalid_transition`, `too_late`, and as `requireActive` does.
  */
 export async function change(
   db: Db,
   action: Change,
   who: Caller,
-  { id, reason, ifMatch }: Wish,
+  { id, reason, ifMatch }: ChangeInput,
   now: Temporal.Instant
 ): Promise<Appointment> {
   return transaction(db, async (tx) => {
@@ -45,7 +36,7 @@ export async function change(
   })
 }
 
-/** What decides on an action, of a locked row. */
+/** The facts of a locked row that decide whether an action is allowed. */
 export const factsOf = (row: LockedRow, actor: Actor, now: Temporal.Instant): Facts => ({
   status: row.status,
   start: row.start.getTime(),
@@ -57,14 +48,14 @@ export const factsOf = (row: LockedRow, actor: Actor, now: Temporal.Instant): Fa
 
 const actorOf = ({ role }: Caller): Actor => (role === 'doctor' ? 'doctor' : 'patient')
 
-/** `*` and any list that has the version pass; entity tags are the version in quotes, weak ones count. RFC 9110. */
+/** Accepts `*` and any list that contains the version. An entity tag is the version in quotes; weak tags count (RFC 9110). */
 export function requireVersion(row: Pick<AppointmentRow, 'version'>, ifMatch: string | null | undefined): void {
   if (!ifMatch || ifMatch.trim() === '*') return
   const known = ifMatch.split(',').map((tag) => tag.trim().replace(/^W\//, '').replaceAll('"', ''))
   if (!known.includes(String(row.version))) throw new Problem('version_conflict')
 }
 
-/** Changes a locked row: state, history, event, and what becomes free goes to whoever waits for it, all in the caller's transaction. */
+/** Changes a locked row in the caller's transaction: status, history and event. A slot that becomes free is offered to the waitlist. */
 export async function apply(
   tx: Db,
   action: Change,
@@ -74,10 +65,10 @@ export async function apply(
   now: Temporal.Instant
 ): Promise<AppointmentRow> {
   const at = new Date(now.epochMilliseconds)
-  const status = outcomes[action]
+  const status = transitions[action].to
   const changed = await setStatus(tx, row.id, { status, reason, now: at })
   await recordHistory(tx, changed, { action, actorId: actor.id, actorRole: actor.role, from: row.status, reason, at })
-  // it expired when its time was over, however late that is found: after a restore such an event is of before, and its mails do not leave again
+  // the event happened when the request expired, not when the job found it: after a restore the old event then sends no second email
   const happened = action === 'expire' ? row.expiresAt : null
   const gaveUp = status === 'declined' || status === 'expired' ? row.movedFrom : null
   await announce(tx, `healthmed.appointment.${status}.v1`, row.id, snapshotOf(changed, actor, gaveUp), happened)

@@ -59,8 +59,8 @@ export const Appointment = t.Object(
 )
 export type Appointment = Static<typeof Appointment>
 
-/** A wish to book; `reason` is the patient's and stays between the two. */
-export const BookingWish = t.Object(
+/** The body of a booking. Only the patient and the doctor see `reason`. */
+export const BookingInput = t.Object(
   {
     doctorId: IdOf('doctor'),
     start: eg(Instant, '2027-01-05T11:00:00Z', 'The start of a free slot'),
@@ -73,7 +73,7 @@ export const BookingWish = t.Object(
     examples: [{ doctorId: example.doctor.id, start: example.start, reason: example.reason }]
   }
 )
-export type BookingWish = Static<typeof BookingWish>
+export type BookingInput = Static<typeof BookingInput>
 
 /** The reason of a refusal. */
 export const WithReason = t.Object(

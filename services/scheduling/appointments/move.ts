@@ -9,7 +9,7 @@ import { type Limits, requireMovesLeft } from '../claims/limits.ts'
 import { checkActive } from '../people/active.ts'
 import { type Calendar, readCalendar } from '../slots/read.ts'
 import { passOn } from '../waitlist/offer.ts'
-import { factsOf, requireVersion, type Wish } from './change.ts'
+import { type ChangeInput, factsOf, requireVersion } from './change.ts'
 import { type Appointment, appointmentOf, snapshotOf } from './model.ts'
 import { findAppointment, lockAppointment, lockCalendars, moveRow, recordHistory } from './queries.ts'
 import { type Actor, judge, movedTo } from './states.ts'
@@ -17,22 +17,22 @@ import { type Actor, judge, movedTo } from './states.ts'
 const MINUTE_MS = 60_000
 
 /**
- * Moves an appointment to another slot of the same doctor in one step: the old slot is given up only with the new one got.
+ * Moves an appointment to another slot of the same doctor in one transaction: the old slot is released only when the new one is claimed.
  * Throws `appointment_not_found`, `version_conflict`, `invalid_transition`, `too_late`, `slot_unavailable`, `slot_taken`, `patient_conflict`,
  * `rate_limited`.
  */
 export async function move(
   db: Db,
   who: Caller,
-  { id, ifMatch, start: wished }: Wish & { start: string },
+  { id, ifMatch, start: requestedStart }: ChangeInput & { start: string },
   { now, limits }: { now: Temporal.Instant; limits: Limits }
 ): Promise<Appointment> {
-  const start = instantOf(wished, '/start').epochMilliseconds
+  const start = instantOf(requestedStart, '/start').epochMilliseconds
   const actor: Actor = who.role === 'doctor' ? 'doctor' : 'patient'
   return transaction(db, async (tx) => {
     const seen = await findAppointment(tx, id, who.id)
     if (!seen) throw new Problem('appointment_not_found')
-    // an update against exclusion constraints stalls when many move at once; the order of the locks keeps any two from waiting for each other
+    // many moves at once would wait on each other's exclusion constraints; locks taken in a fixed order prevent a deadlock
     await lockCalendars(tx, seen.doctorId, seen.patientId)
     await Promise.all([checkActive(tx, who), run(tx, SQL`select 1 from doctors where id = ${seen.doctorId}::uuid for share`)])
     const row = await lockAppointment(tx, id, who.id)
@@ -62,7 +62,7 @@ export async function move(
   })
 }
 
-/** The doctor's calendar without the appointment itself. The notice that a doctor asks of patients does not bind the doctor. */
+/** The doctor's calendar without the appointment that is moved. The minimum notice applies to patients, not to the doctor. */
 async function calendarFor(
   tx: Db,
   doctorId: string,

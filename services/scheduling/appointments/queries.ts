@@ -66,7 +66,7 @@ export const setStatus = (db: Db, id: string, { status, reason, now }: { status:
                where id = ${id}::uuid returning *`)
   )
 
-/** Where a move leads to; Unix ms, `bufferedEnd` is the end with the doctor's buffer. */
+/** The new slot and status of a moved appointment. Times in Unix ms; `bufferedEnd` is the end plus the doctor's buffer. */
 export type Move = { start: number; end: number; bufferedEnd: number; status: Status; expiresAt: Date | null; now: Date }
 
 /** Moves an appointment in one step: the old time is given up and the new one claimed, or nothing happens. */
@@ -94,11 +94,15 @@ export const bookHeldRow = (
                where id = ${id}::uuid returning *`)
   )
 
-/** Who did what, from where to where. */
-export type Deed = { action: string; actorId: string | null; actorRole: Actor; from: Status | null; reason: string | null; at: Date }
+/** A new entry of the audit trail: who did what, and from which status. */
+type NewHistoryEntry = { action: string; actorId: string | null; actorRole: Actor; from: Status | null; reason: string | null; at: Date }
 
-/** Writes the audit trail, and wakes the live streams of both parties. */
-export async function recordHistory(db: Db, row: AppointmentRow, { action, actorId, actorRole, from, reason, at }: Deed): Promise<void> {
+/** Adds an entry to the audit trail and notifies the event streams of both parties. */
+export async function recordHistory(
+  db: Db,
+  row: AppointmentRow,
+  { action, actorId, actorRole, from, reason, at }: NewHistoryEntry
+): Promise<void> {
   await run(
     db,
     SQL`insert into history (appointment_id, doctor_id, patient_id, at, actor_id, actor_role, action, from_status, to_status, reason, version)
@@ -108,8 +112,8 @@ export async function recordHistory(db: Db, row: AppointmentRow, { action, actor
   notice(db, row)
 }
 
-/** A question for one's own appointments, as the doctor or the patient that one is; `after` is where the last page ended. */
-export type Question = {
+/** A filter over the appointments of one patient or doctor. `after` is where the last page ended. */
+export type AppointmentQuery = {
   partyId: string
   role: Role
   status: string | null
@@ -125,7 +129,7 @@ export type Question = {
  * reads of an index only what is answered; with `is null or` and both parties in one, each question was planned anew. Without a cursor the id is null,
  * and never compared: no appointment starts at an end of time.
  */
-export const listAppointments = (db: Db, { partyId, role, status, from, to, descending, after, limit }: Question) => {
+export const listAppointments = (db: Db, { partyId, role, status, from, to, descending, after, limit }: AppointmentQuery) => {
   const [start, id] = after ?? [null, null]
   const own = selected()
     .append(role === 'doctor' ? SQL` where a.doctor_id = ${partyId}::uuid` : SQL` where a.patient_id = ${partyId}::uuid`)

@@ -2,7 +2,7 @@ import { Elysia, t } from 'elysia'
 import { about } from '#platform/docs/about'
 import { hasTag } from '#platform/http/schema'
 import { bearer } from '#platform/identity/caller'
-import type { Needs } from '../app.ts'
+import type { Needs } from '../needs.ts'
 import { dropFeed, newFeed, readFeed } from './feed.ts'
 import { calendarText } from './model.ts'
 

@@ -5,7 +5,7 @@ import { dateOf } from '#platform/http/schema'
 import type { Caller } from '#platform/identity/caller'
 import { ensureDoctor } from '../doctors/profile.ts'
 import { requireActive } from '../people/active.ts'
-import { type OfferColumns, offerOf, ruleOf, type StoredRule } from '../slots/read.ts'
+import { type AvailabilityColumns, availabilityOf, ruleOf, type StoredRule } from '../slots/read.ts'
 import { isCovered } from '../slots/slots.ts'
 import { widening } from '../waitlist/widen.ts'
 import type { ScheduleWish } from './model.ts'
@@ -70,7 +70,7 @@ export function checkWindow({ start, end }: { start: string; end: string }): voi
 /** The appointments of the future that the doctor's hours, as they now are, do not hold. */
 export async function conflictsOf(tx: Db, doctorId: string, now: Temporal.Instant): Promise<string[]> {
   const at = new Date(now.epochMilliseconds)
-  const offer = await one<OfferColumns>(
+  const availability = await one<AvailabilityColumns>(
     tx,
     SQL`select timezone, coalesce(slot_minutes, 0) as slot_minutes, buffer_minutes, min_notice_minutes, booking_window_days, rules,
                coalesce((select jsonb_agg(jsonb_build_object('kind', kind, 'from', from_date, 'to', to_date, 'start', start_time, 'end', end_time))
@@ -84,6 +84,6 @@ export async function conflictsOf(tx: Db, doctorId: string, now: Temporal.Instan
          where doctor_id = ${doctorId} and status in ('requested', 'confirmed') and lower(during) > ${at}
          order by lower(during)`
   )
-  const hours = offerOf(offer)
+  const hours = availabilityOf(availability)
   return booked.filter(({ start, end }) => !isCovered(hours, { start: start.getTime(), end: end.getTime() })).map(({ id }) => id)
 }

@@ -2,15 +2,15 @@ import SQL from 'sql-template-strings'
 import { batchedOn } from '#platform/data/batch'
 import { type Db, rows } from '#platform/data/db'
 import { type Exception, minutesOf, type Rule } from '../schedule/windows.ts'
-import type { Busy, Offer } from './slots.ts'
+import type { AvailabilityRules, Busy } from './slots.ts'
 import { type Day, dayOf } from './zone.ts'
 
 /** A rule as it is stored and published. */
 export type StoredRule = { weekday: number; start: string; end: string; validFrom?: string; validUntil?: string }
-/** An exception as a statement brings it. */
+/** An exception as a row of the database. */
 export type StoredException = { kind: 'closed' | 'open'; from: string; to: string; start: string | null; end: string | null }
-/** The columns that make an offer, of any statement that brings them. */
-export type OfferColumns = {
+/** The columns of a row that availability is computed from. */
+export type AvailabilityColumns = {
   timezone: string
   slotMinutes: number
   bufferMinutes: number
@@ -18,16 +18,16 @@ export type OfferColumns = {
   bookingWindowDays: number
   rules: StoredRule[]
   exceptions: StoredException[]
-  /** `[start, end, end with its buffer]` in Unix ms, and whether it is but a hold. */
+  /** `[start, end, end with its buffer]` in Unix ms, and whether it is a hold. */
   busy: [number, number, number, boolean?][]
 }
 
-/** A doctor as the booking needs to know them. */
+/** What booking reads of a doctor: availability, claimed times and terms. */
 export type Calendar = {
   id: string
   name: string
   crm: string
-  offer: Offer
+  offer: AvailabilityRules
   busy: Busy[]
   price: { amount: number; currency: string }
   scheduleVersion: number
@@ -37,7 +37,7 @@ export type Calendar = {
   specialties: string[]
 }
 
-type Row = OfferColumns & {
+type Row = AvailabilityColumns & {
   id: string
   name: string
   crm: string
@@ -53,8 +53,8 @@ type Row = OfferColumns & {
 const ALWAYS: Day = -1e9
 const FOREVER: Day = 1e9
 
-/** Stored rules and exceptions as the pure code takes them. */
-export const offerOf = (row: OfferColumns): Offer => ({
+/** Stored rules and exceptions in minutes and days, as the slot computation uses them. */
+export const availabilityOf = (row: AvailabilityColumns): AvailabilityRules => ({
   timezone: row.timezone,
   slotMinutes: row.slotMinutes,
   bufferMinutes: row.bufferMinutes,
@@ -63,6 +63,9 @@ export const offerOf = (row: OfferColumns): Offer => ({
   rules: row.rules.map(ruleOf),
   exceptions: row.exceptions.map(exceptionOf)
 })
+
+// search/ still uses the former names
+export { type AvailabilityColumns as OfferColumns, availabilityOf as offerOf }
 
 /** A rule in minutes and days. */
 export const ruleOf = (rule: StoredRule): Rule => ({
@@ -81,28 +84,28 @@ const exceptionOf = ({ kind, from, to, start, end }: StoredException): Exception
   end: end ? minutesOf(end) : 1440
 })
 
-/** Claimed time as the pure code takes it. */
-export const busyOf = (row: Pick<OfferColumns, 'busy'>): Busy[] =>
+/** Claimed times as the slot computation uses them. */
+export const busyOf = (row: Pick<AvailabilityColumns, 'busy'>): Busy[] =>
   row.busy.map(([start, end, bufferedEnd]) => ({ start, end, bufferedEnd }))
-/** The same without holds, which end by themselves. */
-export const bookedOf = ({ busy }: Pick<OfferColumns, 'busy'>): Busy[] => busyOf({ busy: busy.filter(([, , , isHold]) => !isHold) })
+/** Claimed times without holds, which expire. */
+export const bookedOf = ({ busy }: Pick<AvailabilityColumns, 'busy'>): Busy[] => busyOf({ busy: busy.filter(([, , , isHold]) => !isHold) })
 
-/** Between which instants a calendar is asked for, as of `now`; `except` is an appointment whose own time does not count, for a move. */
-type Span = { from: Date; to: Date; now: Date; except?: string | null }
-type Question = Span & { doctorId: string }
+/** The period of a calendar to read, as of `now`. `except` is an appointment whose time counts as free, for a move. */
+type CalendarQuery = { from: Date; to: Date; now: Date; except?: string | null }
+type DoctorCalendarQuery = CalendarQuery & { doctorId: string }
 
 /**
- * A listed doctor with what is claimed in a span; those that are asked for at the same time are read in one statement. A hold that has run out claims
- * nothing; an offer of the waitlist does until the job has passed it on, so that nobody comes before the next in line. Undefined where the doctor is not
- * listed.
+ * Reads the calendar of a listed doctor; undefined if the doctor is not listed. Calls at the same time share one statement. An expired hold does not
+ * count. An expired waitlist offer counts until the job has offered the slot to the next patient in the waitlist, so that nobody is overtaken.
  */
-export const readCalendar = (db: Db, doctorId: string, span: Span): Promise<Calendar | undefined> => together(db, { doctorId, ...span })
-/** Beyond 500 questions a second a statement for several costs less than those few ms of waiting. */
+export const readCalendar = (db: Db, doctorId: string, query: CalendarQuery): Promise<Calendar | undefined> =>
+  together(db, { doctorId, ...query })
+/** Above 500 queries a second, one statement for several of them saves more than these few ms of waiting cost. */
 const APART_MS = 2
 const together = batchedOn(readCalendars, { apartMs: APART_MS })
 
-async function readCalendars(db: Db, questions: Question[]): Promise<(Calendar | undefined)[]> {
-  const asked = questions.map(({ doctorId, from, to, now, except }, nth) => ({ nth, doctor_id: doctorId, from, to, now, except }))
+async function readCalendars(db: Db, queries: DoctorCalendarQuery[]): Promise<(Calendar | undefined)[]> {
+  const asked = queries.map(({ doctorId, from, to, now, except }, nth) => ({ nth, doctor_id: doctorId, from, to, now, except }))
   const found = await rows<Row & { nth: number }>(
     db,
     // as one document, whose length no plan depends on: with arrays PostgreSQL plans anew for each call, which takes as long as the answer.
@@ -126,14 +129,14 @@ async function readCalendars(db: Db, questions: Question[]): Promise<(Calendar |
                cross join lateral (select * from doctors where id = asked.doctor_id and listed limit 1) as d`
   )
   const calendars = new Map(found.map((row) => [row.nth, calendarOf(row)]))
-  return questions.map((_, nth) => calendars.get(nth))
+  return queries.map((_, nth) => calendars.get(nth))
 }
 
 const calendarOf = (row: Row): Calendar => ({
   id: row.id,
   name: row.name,
   crm: row.crm,
-  offer: offerOf(row),
+  offer: availabilityOf(row),
   busy: busyOf(row),
   price: { amount: row.priceAmount, currency: row.priceCurrency },
   scheduleVersion: row.scheduleVersion,

@@ -1,8 +1,8 @@
 import { Elysia, t } from 'elysia'
 import { about } from '#platform/docs/about'
 import { ById, eg, hasTag, IdOf, Instant, LocalDate, Money, PageQuery, SpecialtyCode, TimeZone } from '#platform/http/schema'
-import type { Needs } from '../app.ts'
 import { Doctor, SlotMinutes } from '../doctors/model.ts'
+import type { Needs } from '../needs.ts'
 import { earliestSlots } from '../search/earliest.ts'
 import { listSlots } from './list.ts'
 

@@ -1,7 +1,7 @@
 import { Elysia, t } from 'elysia'
 import { about } from '#platform/docs/about'
 import { bearer } from '#platform/identity/caller'
-import type { Needs } from '../app.ts'
+import type { Needs } from '../needs.ts'
 import { positionOf, streamOf } from './changes.ts'
 
 const Headers = t.Object(

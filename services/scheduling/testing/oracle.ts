@@ -10,7 +10,7 @@ export type Hours = {
   rules: StoredRule[]
   exceptions: { kind: 'closed' | 'open'; from: string; to: string; start?: string; end?: string }[]
 }
-type Span = { start: number; end: number }
+type TimeRange = { start: number; end: number }
 
 const MINUTE_MS = 60_000
 const at = (time = '00:00') => Number(time.slice(0, 2)) * 60 + Number(time.slice(3))
@@ -19,8 +19,8 @@ const at = (time = '00:00') => Number(time.slice(0, 2)) * 60 + Number(time.slice
  * The free slots by the words of the contract, slowly and minute by minute, with dates as Temporal's: what the quick code is measured by. `claimed`
  * are visits in Unix ms.
  */
-export function slotsByTheContract(hours: Hours, claimed: Span[], from: string, to: string, now: number): Span[] {
-  const found: Span[] = []
+export function slotsByTheContract(hours: Hours, claimed: TimeRange[], from: string, to: string, now: number): TimeRange[] {
+  const found: TimeRange[] = []
   const last = Temporal.PlainDate.from(to)
   let given = Number.NEGATIVE_INFINITY
   for (
@@ -43,8 +43,8 @@ export function slotsByTheContract(hours: Hours, claimed: Span[], from: string, 
 
 function isFree(
   { bufferMinutes, minNoticeMinutes, bookingWindowDays }: Hours,
-  claimed: Span[],
-  { start, end }: Span,
+  claimed: TimeRange[],
+  { start, end }: TimeRange,
   now: number
 ): boolean {
   const buffer = bufferMinutes * MINUTE_MS
@@ -56,7 +56,7 @@ function isFree(
 }
 
 /** Asks each minute of the day whether it is open, and where a new window begins. */
-function openWindows({ rules, exceptions, timezone }: Hours, date: Temporal.PlainDate): Span[] {
+function openWindows({ rules, exceptions, timezone }: Hours, date: Temporal.PlainDate): TimeRange[] {
   if (!exists(date, timezone)) return []
   const day = date.toString()
   const inForce = exceptions.filter(({ from, to }) => from <= day && day <= to).map((exception) => ({ ...exception, ...edges(exception) }))
@@ -72,7 +72,7 @@ function openWindows({ rules, exceptions, timezone }: Hours, date: Temporal.Plai
   const isOpen = (minute: number) => open.some((span) => holds(span, minute)) && !closed.some((span) => holds(span, minute))
   const begins = (minute: number) =>
     open.some(({ start }) => start === minute) && !open.some(({ start, end }) => start < minute && minute < end)
-  const windows: Span[] = []
+  const windows: TimeRange[] = []
   for (let minute = 0; minute < 1440; minute++) {
     if (!isOpen(minute)) continue
     const current = windows.at(-1)
@@ -83,7 +83,7 @@ function openWindows({ rules, exceptions, timezone }: Hours, date: Temporal.Plai
 }
 
 const edges = ({ start, end }: { start?: string; end?: string }) => ({ start: at(start), end: at(end ?? '24:00') })
-const holds = ({ start, end }: Span, minute: number) => start <= minute && minute < end
+const holds = ({ start, end }: TimeRange, minute: number) => start <= minute && minute < end
 
 /** A zone may jump over a whole date, as Apia did in 2011. */
 const exists = (date: Temporal.PlainDate, zone: string) => date.toZonedDateTime(zone).toPlainDate().equals(date)

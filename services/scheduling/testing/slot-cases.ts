@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { offerOf } from '../slots/read.ts'
+import { availabilityOf } from '../slots/read.ts'
 import { dateText, dayOf } from '../slots/zone.ts'
 import type { Hours } from './oracle.ts'
 
@@ -28,7 +28,7 @@ export const hoursOf = (more: Partial<Hours>): Hours => ({
 })
 /** Hours as the quick code takes them. */
 export const offered = (hours: Hours) =>
-  offerOf({ ...hours, busy: [], exceptions: hours.exceptions.map((e) => ({ start: null, end: null, ...e })) })
+  availabilityOf({ ...hours, busy: [], exceptions: hours.exceptions.map((e) => ({ start: null, end: null, ...e })) })
 /** Each weekday from `start` to `end`. */
 export const always = (start: string, end: string) => [1, 2, 3, 4, 5, 6, 7].map((weekday) => ({ weekday, start, end }))
 
