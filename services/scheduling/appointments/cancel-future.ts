@@ -3,7 +3,7 @@ import { type Db, rows } from '#platform/data/db'
 import { apply } from './change.ts'
 import { lockAppointment } from './queries.ts'
 
-/** Cancels what lies ahead, in the name of the system; both parties are told by the events. */
+/** Cancels a person's future appointments as `system`. The events inform both parties. */
 export async function cancelFuture(tx: Db, personId: string, reason: string, now: Temporal.Instant): Promise<void> {
   const ahead = await rows<{ id: string }>(
     tx,

@@ -7,20 +7,25 @@ import { lockAppointment } from './queries.ts'
 
 const BATCH = 50
 
-/** Ends what has run out: requests that nobody answered in time become `expired`, holds are released and pass on. Any replica may run it. Gives the number. */
+/**
+ * Ends requests and holds that are past their time: a request becomes `expired`, a hold is released and its slot goes to the waitlist. Any replica may
+ * run it. Returns how many it ended.
+ */
 export async function expireDue(sql: Sql, now: Temporal.Instant): Promise<number> {
   try {
     return await expireTogether(sql, now)
   } catch (error) {
     if (!isOfOneItem(error)) throw error
-    // one may have spoilt it for all: each by itself
+    // one item may have failed the whole batch: each is tried alone
     const due = await rows<{ id: string }>(
       sql,
       SQL`select id from appointments where status in ('held', 'requested') and expires_at <= ${new Date(now.epochMilliseconds)}::timestamptz
            order by expires_at limit ${BATCH}`
     )
     for (const { id } of due)
-      await expireTogether(sql, now, id).catch((reason) => log.error({ appointment: id, ...describeError(reason) }, 'one could not expire'))
+      await expireTogether(sql, now, id).catch((reason) =>
+        log.error({ appointment: id, ...describeError(reason) }, 'an appointment could not expire; the next run tries again')
+      )
     return 0
   }
 }
@@ -50,7 +55,7 @@ async function expireTogether(sql: Sql, now: Temporal.Instant, only: string | nu
 const EVERY_MS = 1_000
 const PURGE_EVERY_MS = 3_600_000
 
-/** Forgets from where claims came that are over and count no more. */
+/** Deletes the client tags of claims that are over and no longer count towards a limit. */
 export async function forgetClients(sql: Sql, now: Temporal.Instant): Promise<void> {
   const at = new Date(now.epochMilliseconds)
   await run(
@@ -64,7 +69,10 @@ export async function forgetClients(sql: Sql, now: Temporal.Instant): Promise<vo
   )
 }
 
-/** Runs `expireDue` each second; each hour it forgets released holds of the day before, and from where claims came that are over. Gives the function that stops it, when the run at hand is over. */
+/**
+ * Runs `expireDue` every second. Every hour it deletes holds that were released over a day ago, and client tags that no longer count. Returns a function
+ * that stops it after the current run.
+ */
 export function startExpiry(sql: Sql, clock: () => Temporal.Instant): () => Promise<void> {
   let stopped = false
   let purged = 0
@@ -78,7 +86,7 @@ export function startExpiry(sql: Sql, clock: () => Temporal.Instant): () => Prom
           await forgetClients(sql, clock())
         }
       } catch (error) {
-        log.error(describeError(error), 'expiry failed, it tries again')
+        log.error(describeError(error), 'expiry failed; the next run tries again')
       }
       await Bun.sleep(EVERY_MS)
     }

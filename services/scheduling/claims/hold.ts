@@ -11,14 +11,14 @@ import { claimSlot } from './claim.ts'
 
 const HOLD_MINUTES = 5
 
-/** Keeps a slot for a patient for 5 min. Throws `email_not_verified`, what `claimSlot` throws, and `hold_limit` while another hold is open. */
+/** Holds a slot for a patient for 5 minutes. Throws `email_not_verified`, what `claimSlot` throws, and `hold_limit` while another hold is open. */
 export async function hold(
   sql: Sql,
   patient: Caller,
-  wish: { doctorId: string; start: string },
+  input: { doctorId: string; start: string },
   { now: instant, limits, verification, client }: BookingRules
 ) {
-  const start = instantOf(wish.start, '/start').epochMilliseconds
+  const start = instantOf(input.start, '/start').epochMilliseconds
   const now = instant.epochMilliseconds
   await requireVerified(sql, patient, verification)
   const expiresAt = new Date(now + HOLD_MINUTES * 60_000)
@@ -28,7 +28,7 @@ export async function hold(
            and expires_at > ${new Date(now)}::timestamptz`
   )
   if (open) throw new Problem('hold_limit')
-  const row = await claimSlot(sql, { doctorId: wish.doctorId, start, now, limits }, () => ({
+  const row = await claimSlot(sql, { doctorId: input.doctorId, start, now, limits }, () => ({
     patient,
     status: 'held',
     reason: null,
@@ -38,17 +38,17 @@ export async function hold(
   return { id: row.id, start: instantText(row.start), end: instantText(row.end), expiresAt: instantText(expiresAt) }
 }
 
-/** Gives a hold up before its time. Throws `not_found` where it is not the caller's, or no longer a hold. */
+/** Releases a hold before it expires. Throws `not_found` if it is not the caller's or no longer a hold. */
 export async function release(sql: Sql, patient: Caller, id: string, now: Temporal.Instant): Promise<void> {
   await transaction(sql, async (tx) => {
     await requireActive(tx, patient)
-    const gone = await maybeOne<{ doctorId: string; start: Date }>(
+    const released = await maybeOne<{ doctorId: string; start: Date }>(
       tx,
       SQL`update appointments set status = 'released', updated_at = ${new Date(now.epochMilliseconds)}
            where id = ${id}::uuid and patient_id = ${patient.id}::uuid and status = 'held'
        returning doctor_id, lower(during) as start`
     )
-    if (!gone) throw new Problem('not_found')
-    await passOn(tx, { doctorId: gone.doctorId, start: gone.start.getTime() }, now)
+    if (!released) throw new Problem('not_found')
+    await passOn(tx, { doctorId: released.doctorId, start: released.start.getTime() }, now)
   })
 }

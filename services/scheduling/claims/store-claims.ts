@@ -8,7 +8,7 @@ import { lockClaims } from '../appointments/queries.ts'
 import { notice } from '../stream/notices.ts'
 import { CLAIMS_PER_CLIENT, type Limits, limitReached, type Reached, timesAnHour } from './limits.ts'
 
-/** A claim as it is to be stored: the row, the doctor's buffer after it, and the version of the hours in which its slot was found. */
+/** A claim to store: the row, its end with the doctor's buffer, and the version of the hours that its slot was computed from. */
 export type NewClaim = {
   row: AppointmentRow
   bufferedEnd: Date
@@ -21,57 +21,58 @@ export type NewClaim = {
 }
 
 /**
- * What became of a claim; barred: the patient was erased or disabled. Without `id` no row was made. Not current: the hours have changed, or it could not
- * be decided together with others.
+ * The result of a claim. `id` is null if no row was inserted. `isBarred`: the patient was erased or disabled. `isCurrent` is false if the hours changed or
+ * if the batch left the claim undecided.
  */
 export type Outcome = Reached & { isCurrent: boolean; id: string | null; isBarred: boolean }
 
 const undecided: Outcome = { isCurrent: false, reached: null, since: null, id: null, isBarred: false }
 
-/** Makes a claim in a transaction of its own, or the one that it is given, and waits for those that it has to pass. */
+/** Makes a claim in its own transaction, or in the one it is given, and waits for the locks that it needs. */
 export const claimAlone = (db: Db, claim: NewClaim): Promise<Outcome> =>
   transaction(db, async (tx) => {
-    // both are on their way before the first has answered: one round trip, and the statement's snapshot is taken after the lock
+    // both are sent before the first is answered: one round trip, and the snapshot of the insert is taken after the lock
     const [, [outcome]] = await Promise.all([
       lockClaims(tx, claim.row.patientId, claim.row.doctorId, claim.client),
-      insert(tx, [claim], SQL`for share`)
+      storeClaims(tx, [claim], SQL`for share`)
     ])
     return outcome ?? undecided
   })
 
 /**
- * Makes a claim together with those that come at the same time: one statement and one commit for all. What would have to wait for another (a second claim
- * on a doctor or of a patient, a patient or doctor who is locked) is left undecided, so that nobody waits for anybody else's trouble.
+ * Makes a claim in a batch with others that arrive at the same time: one statement and one commit. A claim that would have to wait for a lock (a second claim
+ * on a doctor or by a patient, or a locked patient or doctor) stays undecided, so that no claim delays the batch.
  */
-export const claimTogether = (db: Db, claim: NewClaim): Promise<Outcome> => ('begin' in db ? inCompany(db, claim) : claimAlone(db, claim))
-/** Commits that follow each other as closely as this are made one: each costs more of a core than its share of one for all. */
+export const claimTogether = (db: Db, claim: NewClaim): Promise<Outcome> =>
+  'begin' in db ? claimBatched(db, claim) : claimAlone(db, claim)
+/** Claims that arrive within this time share a commit: one commit for each would cost more processor time. */
 const APART_MS = 15
-/** So many share a commit well: to wait for more would leave the cores idle. */
+/** A batch of this size starts at once: waiting for more would leave the cores idle. */
 const ENOUGH = 8
-const inCompany = batchedOn(claimAll, { most: 64, enough: ENOUGH, apartMs: APART_MS })
+const claimBatched = batchedOn(claimAll, { most: 64, enough: ENOUGH, apartMs: APART_MS })
 
 async function claimAll(sql: Sql, claims: NewClaim[]): Promise<Outcome[]> {
-  const met = new Set<string>()
+  const seen = new Set<string>()
   const first = claims.filter(({ row: { doctorId, patientId } }) => {
-    const isFirst = !met.has(doctorId) && !met.has(patientId)
-    if (isFirst) met.add(doctorId).add(patientId)
+    const isFirst = !seen.has(doctorId) && !seen.has(patientId)
+    if (isFirst) seen.add(doctorId).add(patientId)
     return isFirst
   })
   try {
     const decided = await transaction(sql, async (tx) => {
       const free = await lockFree(tx, first)
-      const outcomes = await insert(tx, free, SQL`for share skip locked`)
+      const outcomes = await storeClaims(tx, free, SQL`for share skip locked`)
       return new Map(free.map((claim, index) => [claim, outcomes[index] ?? undecided]))
     })
     return claims.map((claim) => decided.get(claim) ?? undecided)
   } catch (error) {
-    // one may have spoilt it for all: each goes on alone, and meets its own trouble
-    log.warn(describeError(error), 'claims could not be made together')
+    // one claim may have failed the whole batch: each is tried alone, so that only that one fails
+    log.warn(describeError(error), 'a batch of claims failed; each claim is tried alone')
     return claims.map(() => undecided)
   }
 }
 
-/** Locks what `lockClaims` does for each claim, but waits for nobody; gives the claims of which it got both. */
+/** Tries the locks of `lockClaims` for each claim without waiting. Returns the claims that got both. */
 async function lockFree(tx: Db, claims: NewClaim[]): Promise<NewClaim[]> {
   const ids = claims.map(({ row }) => row.patientId)
   const pairs = claims.map(({ row, client }) => client && `${client} ${row.doctorId}`)
@@ -90,7 +91,7 @@ async function lockFree(tx: Db, claims: NewClaim[]): Promise<NewClaim[]> {
  * their order, so that two statements do not wait for each other. The locks before it let the claims of a patient, and of a client on a doctor, pass one by
  * one, so that limits hold.
  */
-async function insert(tx: Db, claims: NewClaim[], lock: ReturnType<typeof SQL>): Promise<Outcome[]> {
+async function storeClaims(tx: Db, claims: NewClaim[], lock: ReturnType<typeof SQL>): Promise<Outcome[]> {
   if (claims.length === 0) return []
   const statement = SQL`
     with asked as materialized (

@@ -8,7 +8,7 @@ import { ensureDoctor } from '../doctors/profile.ts'
 import { requireActive } from '../people/active.ts'
 import { openReason, sealReason } from '../privacy/reasons.ts'
 import { widening } from '../waitlist/widen.ts'
-import type { ExceptionWish } from './model.ts'
+import type { ExceptionInput } from './model.ts'
 import { checkWindow, conflictsOf } from './publish.ts'
 
 type Row = {
@@ -30,35 +30,35 @@ const exceptionOf = ({ start, end, ...row }: Row) => {
 const MAX_EXCEPTIONS = 500
 
 /** Adds an exception and tells which appointments of the future now lie outside of the hours. Throws `invalid_window`, `validation_failed`. */
-export async function addException(sql: Sql, doctor: Caller, wish: ExceptionWish, now: Temporal.Instant) {
-  check(wish)
+export async function addException(sql: Sql, doctor: Caller, input: ExceptionInput, now: Temporal.Instant) {
+  check(input)
   return transaction(sql, async (tx) => {
     await requireActive(tx, doctor)
     await ensureDoctor(tx, doctor)
     await run(tx, SQL`update doctors set schedule_version = schedule_version + 1 where id = ${doctor.id}`)
-    const made = await widening(tx, doctor.id, now, () => insertException(tx, doctor.id, wish, now))
+    const made = await widening(tx, doctor.id, now, () => insertException(tx, doctor.id, input, now))
     if (!made) throw new Problem('conflict', `At most ${MAX_EXCEPTIONS} exceptions; delete some that are past`)
     return { ...exceptionOf(made), conflicts: await conflictsOf(tx, doctor.id, now) }
   })
 }
 
-const insertException = (tx: Db, doctorId: string, wish: ExceptionWish, now: Temporal.Instant, id = Bun.randomUUIDv7()) =>
+const insertException = (tx: Db, doctorId: string, input: ExceptionInput, now: Temporal.Instant, id = Bun.randomUUIDv7()) =>
   maybeOne<Row>(
     tx,
     SQL`insert into exceptions (id, doctor_id, kind, from_date, to_date, start_time, end_time, reason, created_at)
-        select ${id}::uuid, ${doctorId}::uuid, ${wish.kind}, ${wish.from}::date, ${wish.to}::date, ${wish.start ?? null}::text,
-               ${wish.end ?? null}::text, ${sealReason(wish.reason ?? null, 'exceptions.reason', id)}::text, ${new Date(now.epochMilliseconds)}::timestamptz
+        select ${id}::uuid, ${doctorId}::uuid, ${input.kind}, ${input.from}::date, ${input.to}::date, ${input.start ?? null}::text,
+               ${input.end ?? null}::text, ${sealReason(input.reason ?? null, 'exceptions.reason', id)}::text, ${new Date(now.epochMilliseconds)}::timestamptz
          where (select count(*) from exceptions where doctor_id = ${doctorId}::uuid) < ${MAX_EXCEPTIONS}
      returning id, kind, from_date as from, to_date as to, start_time as start, end_time as end, reason`
   )
 
-function check(wish: ExceptionWish): void {
-  const from = dateOf(wish.from, '/from')
-  const to = dateOf(wish.to, '/to')
+function check(input: ExceptionInput): void {
+  const from = dateOf(input.from, '/from')
+  const to = dateOf(input.to, '/to')
   if (Temporal.PlainDate.compare(to, from) < 0) throw new Problem('invalid_window', 'An exception must not end before it starts')
   if (from.until(to).days > 366) throw new Problem('range_too_long', 'At most 366 days')
-  if ((wish.start === undefined) !== (wish.end === undefined)) throw invalid(wish.start ? '/end' : '/start', 'give both times or none')
-  if (wish.start !== undefined && wish.end !== undefined) checkWindow({ start: wish.start, end: wish.end })
+  if ((input.start === undefined) !== (input.end === undefined)) throw invalid(input.start ? '/end' : '/start', 'give both times or none')
+  if (input.start !== undefined && input.end !== undefined) checkWindow({ start: input.start, end: input.end })
 }
 
 const cursors = cursorsOf('exceptions', 'date', 'uuid')

@@ -14,8 +14,11 @@ const Rule = t.Object(
 )
 
 /** Weekly hours, replaced as a whole; `slotMinutes` is the length of a visit. */
-export const ScheduleWish = t.Object({ slotMinutes: SlotMinutes, rules: t.Array(Rule, { maxItems: 200 }) }, { additionalProperties: false })
-export type ScheduleWish = Static<typeof ScheduleWish>
+export const ScheduleInput = t.Object(
+  { slotMinutes: SlotMinutes, rules: t.Array(Rule, { maxItems: 200 }) },
+  { additionalProperties: false }
+)
+export type ScheduleInput = Static<typeof ScheduleInput>
 
 /** The weekly hours; `slotMinutes` is null until they are published. */
 export const Schedule = t.Object({
@@ -27,7 +30,7 @@ const Conflicts = t.Array(IdOf('appointment'), { description: 'Appointments ahea
 export const Published = t.Object({ slotMinutes: SlotMinutes, rules: t.Array(Rule), conflicts: Conflicts })
 
 /** Days, both included, on which the doctor is away or is there besides; without times the whole day. */
-export const ExceptionWish = t.Object(
+export const ExceptionInput = t.Object(
   {
     kind: t.Union([t.Literal('closed'), t.Literal('open')], { description: 'Away, or there besides the weekly hours' }),
     from: eg(LocalDate, '2027-02-08', 'The first day, in the zone of the profile'),
@@ -38,12 +41,12 @@ export const ExceptionWish = t.Object(
   },
   { additionalProperties: false }
 )
-export type ExceptionWish = Static<typeof ExceptionWish>
+export type ExceptionInput = Static<typeof ExceptionInput>
 
 /** An exception as it is kept. */
 export const ExceptionOut = t.Object({
   id: IdOf('exception'),
-  ...ExceptionWish.properties,
+  ...ExceptionInput.properties,
   // what was kept before a rule for text existed is answered as it is
   reason: t.Optional(t.String({ examples: ['Congress'], description: 'For the doctor alone' }))
 })

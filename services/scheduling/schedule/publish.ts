@@ -8,7 +8,7 @@ import { requireActive } from '../people/active.ts'
 import { type AvailabilityColumns, availabilityOf, ruleOf, type StoredRule } from '../slots/read.ts'
 import { isCovered } from '../slots/slots.ts'
 import { widening } from '../waitlist/widen.ts'
-import type { ScheduleWish } from './model.ts'
+import type { ScheduleInput } from './model.ts'
 import { minutesOf } from './windows.ts'
 
 /** The caller's weekly hours. */
@@ -24,8 +24,8 @@ export async function readSchedule(sql: Sql, doctor: Caller): Promise<{ slotMinu
  * Replaces the weekly hours and tells which appointments of the future now lie outside of them; those stay as they are.
  * Throws `schedule_overlap`, `invalid_window`, `validation_failed`.
  */
-export async function publishSchedule(sql: Sql, doctor: Caller, wish: ScheduleWish, now: Temporal.Instant) {
-  checkRules(wish.rules)
+export async function publishSchedule(sql: Sql, doctor: Caller, input: ScheduleInput, now: Temporal.Instant) {
+  checkRules(input.rules)
   return transaction(sql, async (tx) => {
     await requireActive(tx, doctor)
     await ensureDoctor(tx, doctor)
@@ -33,11 +33,11 @@ export async function publishSchedule(sql: Sql, doctor: Caller, wish: ScheduleWi
     await widening(tx, doctor.id, now, () =>
       run(
         tx,
-        SQL`update doctors set slot_minutes = ${wish.slotMinutes}, rules = ${wish.rules as never}, schedule_version = schedule_version + 1
+        SQL`update doctors set slot_minutes = ${input.slotMinutes}, rules = ${input.rules as never}, schedule_version = schedule_version + 1
              where id = ${doctor.id}`
       )
     )
-    return { slotMinutes: wish.slotMinutes, rules: wish.rules, conflicts: await conflictsOf(tx, doctor.id, now) }
+    return { slotMinutes: input.slotMinutes, rules: input.rules, conflicts: await conflictsOf(tx, doctor.id, now) }
   })
 }
 

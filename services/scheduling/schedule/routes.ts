@@ -4,7 +4,7 @@ import { ById, PageOf, PageQuery } from '#platform/http/schema'
 import { bearer } from '#platform/identity/caller'
 import type { Needs } from '../needs.ts'
 import { addException, listExceptions, removeException } from './exceptions.ts'
-import { ExceptionMade, ExceptionOut, ExceptionWish, Published, Schedule, ScheduleWish } from './model.ts'
+import { ExceptionInput, ExceptionMade, ExceptionOut, Published, Schedule, ScheduleInput } from './model.ts'
 import { publishSchedule, readSchedule } from './publish.ts'
 
 /** A doctor's own weekly hours and exceptions. */
@@ -20,7 +20,7 @@ export const scheduleRoutes = ({ sql, verify, clock }: Needs) =>
       })
     })
     .put('/schedule', ({ body, who }) => publishSchedule(sql, who, body, clock()), {
-      body: ScheduleWish,
+      body: ScheduleInput,
       response: { 200: Published },
       detail: about({
         summary: 'Replace my weekly hours',
@@ -40,7 +40,7 @@ export const scheduleRoutes = ({ sql, verify, clock }: Needs) =>
       })
     })
     .post('/exceptions', async ({ body, who, status }) => status(201, await addException(sql, who, body, clock())), {
-      body: ExceptionWish,
+      body: ExceptionInput,
       response: { 201: ExceptionMade },
       detail: about({
         summary: 'Add an exception',

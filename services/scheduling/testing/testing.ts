@@ -13,7 +13,7 @@ import type { Limits } from '../claims/limits.ts'
 import type { ProfileWish } from '../doctors/model.ts'
 import { peopleHandlers } from '../people/follow.ts'
 import { useKeys } from '../privacy/reasons.ts'
-import type { ScheduleWish } from '../schedule/model.ts'
+import type { ScheduleInput } from '../schedule/model.ts'
 import { followChanges } from '../stream/changes.ts'
 
 /** A patient as auth tells of one. */
@@ -65,7 +65,12 @@ export type Answer<Shape = Body> = { status: number; headers: Headers; body: Sha
 /** Who calls, with what; `from` is the client's address as a gateway tells it. */
 export type Call = { as?: { id: string } | undefined; body?: unknown; headers?: Record<string, string>; replica?: number; from?: string }
 /** What a doctor of a test differs in from the standard one. */
-export type Practice = { profile?: Partial<ProfileWish>; slotMinutes?: number; rules?: ScheduleWish['rules']; user?: Partial<UserSnapshot> }
+export type Practice = {
+  profile?: Partial<ProfileWish>
+  slotMinutes?: number
+  rules?: ScheduleInput['rules']
+  user?: Partial<UserSnapshot>
+}
 
 /** Who invites in tests. */
 export const organizer = { name: 'Health&Med', address: 'no-reply@healthmed.example' }
