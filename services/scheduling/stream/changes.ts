@@ -4,11 +4,11 @@ import { instantText } from '#platform/http/schema'
 import { describeError, log } from '#platform/setup/log'
 import { CHANNEL } from './notices.ts'
 
-/** Where a stream stands: the transaction of the last change it told, and its number. */
+/** The position of a stream: the transaction and the number of the last change that it sent. */
 export type Position = { tx: string; seq: number }
-/** A change of an appointment as a stream tells it. It is settled once no transaction still runs that could put another before it. */
+/** A change of an appointment. It is settled once no running transaction can still commit a change before it. */
 type Change = Position & { appointmentId: string; action: string; status: string; version: number; at: Date; settled: boolean }
-/** Gets told that there is something new. */
+/** Called when there are new changes. */
 type Listener = () => void
 
 /** The live changes of this process: one LISTEN on the database, and whoever listens here. `stop` ends every stream, so that the process can: clients come again, elsewhere. */
@@ -24,17 +24,17 @@ export async function followChanges(sql: Sql): Promise<Changes> {
   const listeners = new Map<string, Set<Listener>>()
   const streams = new Set<() => void>()
   let isStopped = false
-  const tell = (personId: string) => {
+  const notifyListeners = (personId: string) => {
     for (const listener of listeners.get(personId) ?? []) listener()
   }
   const listening = await sql.listen(
     CHANNEL,
     (people) => {
-      for (const personId of people.split(' ')) tell(personId)
+      for (const personId of people.split(' ')) notifyListeners(personId)
     },
-    // after a lost connection nobody knows what was missed: everybody looks
+    // notifications may be lost with the connection: every stream reads again
     () => {
-      for (const personId of listeners.keys()) tell(personId)
+      for (const personId of listeners.keys()) notifyListeners(personId)
     }
   )
   return {
@@ -78,13 +78,13 @@ const changesAfter = (sql: Sql, personId: string, { tx, seq }: Position) =>
          order by h.tx, seq limit ${AT_ONCE}`
   )
 
-/** Where to begin: after what the client has heard, or now. An id of transactions to come is from before a restored backup, and says nothing. */
-async function beginning(sql: Sql, heard: Position | undefined): Promise<Position> {
+/** Starts after the client's last event, or now. An id of a future transaction is from before a restored backup and is ignored. */
+async function startPosition(sql: Sql, resumeAfter: Position | undefined): Promise<Position> {
   const { running, next } = await one<{ running: string; next: string }>(
     sql,
     SQL`select pg_snapshot_xmin(pg_current_snapshot())::text as running, pg_snapshot_xmax(pg_current_snapshot())::text as next`
   )
-  return heard && BigInt(heard.tx) < BigInt(next) ? heard : { tx: running, seq: 0 }
+  return resumeAfter && BigInt(resumeAfter.tx) < BigInt(next) ? resumeAfter : { tx: running, seq: 0 }
 }
 
 /** When a stream ends: with the token (`at`, Unix ms), or with the session; `withSession` gives the function that takes back what it was given. */
@@ -99,17 +99,17 @@ const frame = (change: Change) => {
 }
 
 /**
- * The caller's changes as `text/event-stream` from after `heard` on, or from now. A heartbeat every 15 s. It ends with the caller's token and with the
+ * The caller's changes as `text/event-stream` from after `resumeAfter` on, or from now. A heartbeat every 15 s. It ends with the caller's token and with the
  * caller's session, whichever is first.
  */
 export async function streamOf(
   sql: Sql,
   changes: Changes,
   personId: string,
-  heard: Position | undefined,
+  resumeAfter: Position | undefined,
   ends: Ends
 ): Promise<ReadableStream<Uint8Array>> {
-  let position = await beginning(sql, heard)
+  let position = await startPosition(sql, resumeAfter)
   let close = () => {}
   return new ReadableStream({
     start(controller) {
@@ -117,8 +117,8 @@ export async function streamOf(
       let reading = false
       let again = false
 
-      /** Tells what is settled, in order; true where more is to come that no notice will tell of. */
-      async function tellSettled(): Promise<boolean> {
+      /** Sends settled changes in order. Returns true if more changes follow without a notification. */
+      async function sendSettled(): Promise<boolean> {
         const found = await changesAfter(sql, personId, position)
         const settled = found.filter((change) => change.settled)
         for (const change of settled) {
@@ -131,14 +131,14 @@ export async function streamOf(
         return true
       }
 
-      async function look() {
+      async function readChanges() {
         again = true
         if (reading) return
         reading = true
         try {
           while (again && open) {
             again = false
-            again = (await tellSettled()) || again
+            again = (await sendSettled()) || again
           }
         } catch (error) {
           log.warn(describeError(error), 'live changes could not be read')
@@ -147,19 +147,19 @@ export async function streamOf(
         }
       }
 
-      const unlisten = changes.listen(personId, look)
+      const unlisten = changes.listen(personId, readChanges)
       const beat = setInterval(() => {
         controller.enqueue(encoder.encode(': still here\n\n'))
-        // a notice is lost with the process that had it to send
-        look()
+        // a notification is lost if the process that should send it ends
+        readChanges()
       }, HEARTBEAT_MS)
       const end = setTimeout(() => close(), Math.max(0, ends.at - Date.now()))
-      const stay = changes.endOnStop(() => close())
-      const outlive = ends.withSession(() => close())
+      const cancelEndOnStop = changes.endOnStop(() => close())
+      const cancelEndWithSession = ends.withSession(() => close())
       close = () => {
         open = false
-        stay()
-        outlive()
+        cancelEndOnStop()
+        cancelEndWithSession()
         unlisten()
         clearInterval(beat)
         clearTimeout(end)
@@ -170,7 +170,7 @@ export async function streamOf(
         }
       }
       controller.enqueue(encoder.encode('retry: 2000\n\n'))
-      look()
+      readChanges()
     },
     cancel: () => close()
   })
