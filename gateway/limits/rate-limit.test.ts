@@ -101,6 +101,8 @@ test('addresses of one IPv6 network count as one', () => {
   expect(networkOf('2001:db8::1')).toBe('2001:db8:0:0::/64')
   expect(networkOf('::1')).toBe('0:0:0:0::/64')
   expect(networkOf('192.0.2.1')).toBe('192.0.2.1')
+  for (const spelling of ['2001:db8:9:9::1', '2001:DB8:9:9:0::1', '2001:0db8:0009:0009:0000:0000:0000:0001'])
+    expect([spelling, networkOf(spelling)]).toEqual([spelling, '2001:db8:9:9::/64'])
 })
 
 test.each([

@@ -27,7 +27,9 @@ async function follow(tx: Db, user: UserSnapshot, now: Temporal.Instant): Promis
            set name = excluded.name, email_verified = excluded.email_verified, disabled = excluded.disabled, version = excluded.version
          where people.version < excluded.version and not people.erased`
   )
-  if (fresh === 0 || user.role !== 'doctor') return
+  if (fresh === 0) return
+  if (user.disabled) await endClaims(tx, user.id, now)
+  if (user.role !== 'doctor') return
   await run(
     tx,
     SQL`insert into doctors (id, name, name_folded, crm, approval, disabled, timezone)
@@ -37,6 +39,17 @@ async function follow(tx: Db, user: UserSnapshot, now: Temporal.Instant): Promis
                schedule_version = doctors.schedule_version + 1`
   )
   if (isOut) await cancelFuture(tx, user.id, 'doctor unavailable', now)
+}
+
+/** Ends what a disabled person has claimed and not booked: waitlist places, and holds, which the expiry job then passes on. */
+async function endClaims(tx: Db, patientId: string, now: Temporal.Instant): Promise<void> {
+  const at = new Date(now.epochMilliseconds)
+  await run(tx, SQL`update waitlist set status = 'done' where patient_id = ${patientId}::uuid and status = 'waiting'`)
+  await run(
+    tx,
+    SQL`update appointments set expires_at = ${at}
+         where patient_id = ${patientId}::uuid and status = 'held' and expires_at > ${at}::timestamptz`
+  )
 }
 
 /** Voids what sessions before the event `eventId` have set up. A feed that a later session made stays, also where the event comes late or again. */

@@ -103,10 +103,12 @@ function within({ now, begins, ends, weekdays, from, to, isClosed }: Reach): SQL
   statement.append(SQL`
       and (exists (select 1 from jsonb_array_elements(d.rules) r where (r->>'weekday')::int = any(${weekdays}::int[])
                       and coalesce(r->>'validFrom', '') <= ${to}::text and coalesce(r->>'validUntil', '9999-12-31') >= ${from}::text`)
+  // the days between the first date and that weekday count too: the window may end before the first day on which the doctor works
   if (begins)
     statement.append(SQL`
                       and ${now}::timestamptz + make_interval(hours => 24 * d.booking_window_days + 1)
                           >= coalesce((${begins.zones}::jsonb ->> d.timezone)::timestamptz, ${begins.others}::timestamptz)
+                             + make_interval(days => array_position(${weekdays}::int[], (r->>'weekday')::int) - 1)
                              + (r->>'start')::interval + make_interval(mins => d.slot_minutes)`)
   return statement.append(SQL`)
         or exists (select 1 from exceptions e where e.doctor_id = d.id and e.kind = 'open' and e.from_date <= ${to}::date and e.to_date >= ${from}::date))`)

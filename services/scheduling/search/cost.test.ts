@@ -82,6 +82,9 @@ test('dates that are over everywhere, or that no booking window reaches, are ans
 test('dates on which nobody can be free reach no doctor’s calendar', async () => {
   const sunday = day(6)
   const dates = [
+    // the booking window ends on these two: a Saturday and a Sunday
+    { availableFrom: day(89) },
+    { availableFrom: day(90) },
     { availableFrom: day(91) },
     { availableFrom: day(92) },
     { availableFrom: day(300) },

@@ -27,7 +27,10 @@ export type Reach = {
   begins: Midnights | null
   /** Where the last date ends: the next free slot is before it. */
   ends: Midnights | null
-  /** A rule for one of these weekdays, or hours that open on these dates. */
+  /**
+   * A rule for one of these weekdays, or hours that open on these dates. They follow each other from the first date, so that the place of a weekday in the
+   * list is the number of days after it.
+   */
   weekdays: number[]
   from: string
   to: string

@@ -35,8 +35,8 @@ const anybodyWaits = async (tx: Db, doctorId: string) =>
   undefined
 
 /**
- * Those who wait for the day of a slot and can take it, first come first: who has another appointment then is passed over, however many there are, and so
- * is who was offered this slot within the last day and did not take it, so that no two people pass one slot to and fro. Each is locked when it is
+ * Those who wait for the day of a slot and can take it, first come first. Skipped, however many there are: people who were disabled, people who have another
+ * appointment then, and who was offered this slot within the last day and did not take it, so that no two people pass one slot to and fro. Each is locked when it is
  * their turn and not before: slots that free at one moment go to as many of the line, and who is being served by another transaction is passed over.
  * Ends when somebody else has the slot.
  */
@@ -50,6 +50,7 @@ export async function* lineFor(tx: Db, { id: doctorId, offer }: Calendar, slot: 
       SQL`select w.id, w.patient_id, w.patient_name, w.client from waitlist w
            where w.doctor_id = ${doctorId}::uuid and w.status = 'waiting'
              and ${dateText(localDay(offer.timezone, slot.start))}::date between w.from_date and w.to_date
+             and not exists (select 1 from people p where p.id = w.patient_id and (p.disabled or p.erased))
              and (${last}::uuid is null or (w.created_at, w.id) > (select l.created_at, l.id from waitlist l where l.id = ${last}::uuid))
              and not exists (select 1 from appointments a
                               where a.patient_id = w.patient_id and a.status in ('held', 'requested', 'confirmed')

@@ -39,6 +39,33 @@ async function fullWith(count: number) {
   return { doctor, holder, id, first, second, third, free: () => expected(200, rig.act(holder, id, 'cancel', { reason: 'x' })) }
 }
 
+const disable = (person: UserSnapshot) => rig.tell('healthmed.user.updated.v1', { ...person, disabled: true, version: 9 })
+
+test('a disabled person has no place in line: the slot goes to the next, however many disabled people are before', async () => {
+  const { first, second, third, free } = await fullWith(3)
+  await disable(first)
+  await disable(second)
+  await free()
+  expect((await offerOf(third))?.start).toBe(start)
+  expect([await offersTold(first), await offersTold(second)]).toEqual([[], []])
+})
+
+test('a place that was taken in the moment before the disabling is known is passed over as well', async () => {
+  const { first, second, free } = await fullWith(2)
+  await run(rig.sql, SQL`update people set disabled = true where id = ${first.id}`)
+  await free()
+  expect((await offerOf(second))?.start).toBe(start)
+})
+
+test('an offer to a person who is disabled goes to the next', async () => {
+  const { first, second, free } = await fullWith(2)
+  await free()
+  expect(await offersTold(first)).toHaveLength(1)
+  await disable(first)
+  await rig.expire()
+  expect((await offerOf(second))?.start).toBe(start)
+})
+
 test('when the slot frees, the first in line holds it for fifteen minutes and is told; nobody else can have it', async () => {
   const { doctor, first, second, free } = await fullWith(2)
   await free()
