@@ -118,11 +118,11 @@ test('a start that broke off is completed by the next one', async () => {
   expect(await load(dir, { doctors: [doctor], patients: [] })).toMatch(/^1 doctors/)
   // scheduling learns of the approval by an event
   await eventually(async () => {
-    const { rules, approval } = await one<{ rules: unknown[]; approval: string }>(
+    const [row] = await rows<{ rules: unknown[]; approval: string }>(
       admin,
       SQL`select rules, approval from scheduling.doctors where crm = ${doctor.crm}`
     )
-    return rules.length > 0 && approval === 'approved'
+    return row && row.rules.length > 0 && row.approval === 'approved'
   })
 }, 60_000)
 
